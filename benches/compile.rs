@@ -1,0 +1,2 @@
+//! How long compiling takes.
+fn main() {}

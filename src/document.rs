@@ -1,0 +1,101 @@
+//! A parsed file: nodes, arguments, properties and annotations, each with the place where it was written.
+
+use crate::source::Span;
+
+/// A file's nodes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Document {
+    /// The top-level nodes in written order.
+    pub nodes: Vec<Node>,
+}
+
+/// One node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// Its name in canonical spelling (`pre-build` is `pre_build`).
+    pub name: String,
+    /// Where the name stands.
+    pub name_span: Span,
+    /// `(default)`, `(force)`, `(remove)`, …: the text between the parentheses.
+    pub annotation: Option<Annotation>,
+    /// Arguments and properties in written order.
+    pub entries: Vec<Entry>,
+    /// The block; `None` when there is none, empty when it is `{ }`.
+    pub children: Option<Vec<Node>>,
+    /// The whole node, block included.
+    pub span: Span,
+}
+
+/// The text between parentheses before a node or a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Annotation {
+    /// The text.
+    pub text: String,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// An argument, or a property when it has a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The property's name.
+    pub name: Option<String>,
+    /// Its annotation.
+    pub annotation: Option<Annotation>,
+    /// Its value.
+    pub value: Value,
+    /// The whole entry.
+    pub span: Span,
+}
+
+/// A value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// Text.
+    String(String),
+    /// A whole number.
+    Integer(i128),
+    /// Another number, as it was written.
+    Decimal(String),
+    /// `#true` or `#false`.
+    Bool(bool),
+    /// `#null`.
+    Null,
+}
+
+impl Node {
+    /// The arguments in written order.
+    pub fn arguments(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|entry| entry.name.is_none())
+    }
+
+    /// The n-th argument as text, when it is text.
+    pub fn text(&self, index: usize) -> Option<&str> {
+        self.arguments().nth(index).and_then(|entry| entry.value.as_str())
+    }
+
+    /// A property.
+    pub fn property(&self, name: &str) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.name.as_deref() == Some(name))
+    }
+
+    /// The nodes of the block; none when there is no block.
+    pub fn children(&self) -> &[Node] {
+        self.children.as_deref().unwrap_or(&[])
+    }
+
+    /// The nodes of the block that have a name.
+    pub fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Node> {
+        self.children().iter().filter(move |node| node.name == name)
+    }
+}
+
+impl Value {
+    /// The text, when it is one.
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Value::String(text) => Some(text),
+            Value::Integer(_) | Value::Decimal(_) | Value::Bool(_) | Value::Null => None,
+        }
+    }
+}

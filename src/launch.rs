@@ -1,0 +1,124 @@
+//! A launch: everything about one container, as a value.
+
+use std::collections::BTreeMap;
+
+use crate::spec::Access;
+
+/// What is known of the host and the caller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host {
+    /// The caller's user identifier.
+    pub uid: u32,
+    /// The caller's group identifier.
+    pub gid: u32,
+    /// The caller's name.
+    pub user: String,
+    /// The caller's home folder.
+    pub home: String,
+    /// The working directory, mounted at its own path.
+    pub workspace: String,
+    /// The repository's common directory (`.git` of the main worktree) when it lies outside the workspace.
+    pub git_common_directory: Option<String>,
+    /// `user.name` and `user.email` of the user's global git configuration.
+    pub git_identity: Option<GitIdentity>,
+    /// The variables of the host that the configuration asks for, as far as they are set.
+    pub env: BTreeMap<String, String>,
+    /// Paths of mounts that exist on the host.
+    pub existing: std::collections::BTreeSet<String>,
+    /// Folder in which silo keeps the state of this project's agents.
+    pub state: String,
+    /// A short text that is the same for every container of this project.
+    pub project: String,
+    /// A text that no other launch has.
+    pub unique: String,
+    /// Whether the caller sits at a terminal.
+    pub terminal: Terminal,
+}
+
+/// The caller's git identity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GitIdentity {
+    /// `user.name`.
+    pub name: String,
+    /// `user.email`.
+    pub email: String,
+}
+
+/// Where standard input and output go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Terminal {
+    /// A terminal with its `TERM` and `COLORTERM`.
+    Interactive {
+        /// `TERM`.
+        term: String,
+        /// `COLORTERM`, when set.
+        colorterm: Option<String>,
+    },
+    /// A pipe or a file.
+    Pipe,
+}
+
+/// One container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Launch {
+    /// The container's name.
+    pub name: String,
+    /// The image's local reference.
+    pub image: String,
+    /// The program and its arguments.
+    pub argv: Vec<String>,
+    /// The whole environment set by silo.
+    pub env: BTreeMap<String, String>,
+    /// The directory it starts in.
+    pub workdir: String,
+    /// User and group identifier.
+    pub user: (u32, u32),
+    /// The line for `/etc/passwd`.
+    pub passwd: String,
+    /// The line for `/etc/group`.
+    pub group: String,
+    /// Host folders and files, and volumes; a mount stands after those that contain it.
+    pub mounts: Vec<LaunchMount>,
+    /// Folders in memory: path to mount options.
+    pub tmpfs: BTreeMap<String, String>,
+    /// Host folders that must be made before the container starts.
+    pub create: Vec<String>,
+    /// Limits.
+    pub limits: Limits,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// Whether a terminal is allocated.
+    pub terminal: bool,
+}
+
+/// Something mounted into a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LaunchMount {
+    /// A folder or file of the host.
+    Bind {
+        /// Path on the host.
+        source: String,
+        /// Path in the container.
+        target: String,
+        /// Whether it may be written.
+        access: Access,
+    },
+    /// A named volume.
+    Volume {
+        /// Its name.
+        name: String,
+        /// Path in the container.
+        target: String,
+    },
+}
+
+/// Limits of a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Processors, in thousandths.
+    pub milli_cpus: Option<u64>,
+    /// Memory in bytes.
+    pub memory: Option<u64>,
+    /// Processes and threads.
+    pub pids: u64,
+}

@@ -1,0 +1,123 @@
+//! The lock: what every request was resolved to, for every architecture.
+
+use std::collections::BTreeMap;
+
+use crate::spec::{Arch, BaseFrom, ComponentId, Name};
+
+/// The contents of `silo.lock`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lock {
+    /// `sha256:…` over the questions that were asked. A different one means that the lock is stale.
+    pub inputs: String,
+    /// The image's root file system.
+    pub base: LockedBase,
+    /// The root file system of the stages that download and unpack.
+    pub fetch: LockedBase,
+    /// Packages of the distribution in the image: the base's own and those of `base` and `layer` blocks. Sorted by name.
+    pub packages: Vec<AptPackage>,
+    /// Packages of the distribution in the fetch stage. Sorted by name.
+    pub fetch_packages: Vec<AptPackage>,
+    /// Every component, agents and silo's own clients included, sorted by identifier.
+    pub components: Vec<LockedComponent>,
+}
+
+/// A pinned root file system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockedBase {
+    /// As it was asked for: `debian:bookworm`.
+    pub reference: String,
+    /// Where it comes from.
+    pub from: BaseFrom,
+    /// `sha256:…`: of the image index for a registry's image; of the archive's signed release file for a bootstrapped one, since
+    /// that file fixes every package of every architecture.
+    pub digest: String,
+    /// For a bootstrapped base the release file's date in seconds since 1970, which becomes every file's time.
+    pub epoch: Option<u64>,
+}
+
+/// A pinned package of the distribution.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AptPackage {
+    /// Its name.
+    pub name: String,
+    /// Its version for each architecture that has it.
+    pub versions: BTreeMap<Arch, String>,
+}
+
+/// A pinned component.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockedComponent {
+    /// Which one.
+    pub id: ComponentId,
+    /// What was asked for.
+    pub request: String,
+    /// The way of installing it that was chosen.
+    pub source: Name,
+    /// The version it was resolved to.
+    pub version: String,
+    /// Everything that is downloaded for it, sorted.
+    pub artifacts: Vec<Artifact>,
+}
+
+/// Something that is downloaded.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Artifact {
+    /// A package of the distribution.
+    Apt(AptPackage),
+    /// A file of a URL.
+    File {
+        /// For which architecture; `None` for all.
+        arch: Option<Arch>,
+        /// Where it is.
+        url: String,
+        /// Its SHA-256 in hexadecimal.
+        sha256: String,
+        /// Whether the hash was published by somebody, or is just that of what was seen first.
+        trust: Trust,
+    },
+    /// A package of npm at its place in the tree.
+    Npm(NpmPackage),
+    /// A wheel of PyPI.
+    Wheel {
+        /// The project's normalized name.
+        name: String,
+        /// Its version.
+        version: String,
+        /// The wheel's file name.
+        file: String,
+        /// For which architecture; `None` for all.
+        arch: Option<Arch>,
+        /// Its SHA-256 in hexadecimal.
+        sha256: String,
+    },
+}
+
+/// Where a checksum comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Trust {
+    /// Published beside the file, or written in a configuration.
+    Published,
+    /// Computed from the first download.
+    FirstUse,
+}
+
+/// A package of npm, as `package-lock.json` version 3 has it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NpmPackage {
+    /// Its place: `node_modules/a/node_modules/b`.
+    pub path: String,
+    /// Its name when that is not the end of the path (an alias).
+    pub name: Option<String>,
+    /// Its version.
+    pub version: String,
+    /// Its Subresource Integrity text, `sha512-…`.
+    pub integrity: String,
+    /// Whether an installation may leave it out when the platform does not fit.
+    pub optional: bool,
+    /// `os` of its manifest.
+    pub os: Vec<String>,
+    /// `cpu` of its manifest.
+    pub cpu: Vec<String>,
+    /// `libc` of its manifest.
+    pub libc: Vec<String>,
+}

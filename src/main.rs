@@ -1,0 +1,5 @@
+//! The program.
+
+mod shell;
+
+fn main() {}

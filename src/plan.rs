@@ -1,0 +1,131 @@
+//! The plan: stages, what each copies and runs, and why it is there. The Dockerfile, the Apple build spec and the identity are views of it.
+
+use std::collections::BTreeMap;
+
+use crate::source::Span;
+use crate::spec::EnvName;
+
+/// A directed acyclic graph of stages in a deterministic order: a stage stands after those that it uses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// The stages.
+    pub stages: Vec<Stage>,
+    /// The stage that is the image: always the last.
+    pub target: StageName,
+    /// The build context: path to file.
+    pub context: BTreeMap<String, ContextFile>,
+}
+
+/// A stage's name: `base`, `fetch`, `language-node`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StageName(pub String);
+
+/// A file of the build context. Owner is root and the time is fixed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContextFile {
+    /// Permission bits: 0o644 or 0o755.
+    pub mode: u32,
+    /// The contents.
+    pub bytes: Vec<u8>,
+}
+
+/// One stage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stage {
+    /// Its name.
+    pub name: StageName,
+    /// What it starts from.
+    pub from: From,
+    /// What it does, in order.
+    pub steps: Vec<Instruction>,
+}
+
+/// What a stage starts from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum From {
+    /// An image, by a reference that names a digest or a local tag made from one.
+    Image(String),
+    /// An earlier stage.
+    Stage(StageName),
+}
+
+/// One instruction with the reason why it is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instruction {
+    /// What is done.
+    pub operation: Operation,
+    /// What it is for, for people: `language node 22.11.0 (npm)`.
+    pub reason: String,
+    /// The place in a configuration that caused it.
+    pub origin: Option<Span>,
+}
+
+/// What an instruction does. Texts are exact; how they are quoted is the renderer's business.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// Declares a build argument of BuildKit's own (`TARGETARCH`).
+    Argument(EnvName),
+    /// Copies one file or folder of the context.
+    CopyContext {
+        /// Path in the context.
+        source: String,
+        /// Absolute path in the stage.
+        target: String,
+    },
+    /// Copies a folder of another stage.
+    CopyStage {
+        /// The stage.
+        stage: StageName,
+        /// Absolute path there; ends with `/` for the contents of a folder.
+        source: String,
+        /// Absolute path here.
+        target: String,
+    },
+    /// Runs a program without a shell.
+    Run {
+        /// The program and its arguments.
+        argv: Vec<String>,
+        /// What it sees besides the stage's own files.
+        mounts: Vec<RunMount>,
+    },
+    /// Sets a variable for later steps and containers.
+    Env {
+        /// Its name.
+        name: EnvName,
+        /// Its value.
+        value: String,
+    },
+    /// Sets who runs later steps, as `uid:gid`.
+    User {
+        /// User identifier.
+        uid: u32,
+        /// Group identifier.
+        gid: u32,
+    },
+    /// Attaches a label to the image.
+    Label {
+        /// Its key.
+        key: String,
+        /// Its value.
+        value: String,
+    },
+}
+
+/// Something that a `RUN` sees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RunMount {
+    /// A file or folder of the context, read only.
+    Context {
+        /// Path in the context.
+        source: String,
+        /// Absolute path in the stage.
+        target: String,
+    },
+    /// A secret that may be absent; its value is in no cache key and in no layer.
+    Secret {
+        /// Its identifier.
+        id: String,
+        /// Absolute path of the file.
+        target: String,
+    },
+}

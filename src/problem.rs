@@ -1,0 +1,163 @@
+//! What is wrong with what somebody wrote: problems as data, and their picture.
+//!
+//! Stages return problems beside their values instead of stopping at the first one. A [`Problem`] has a code that never changes, one
+//! sentence saying what is wrong, labels at the places concerned (in several files if need be), and help that can be typed.
+
+use crate::source::Span;
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Nothing is built or run.
+    Error,
+    /// silo goes on.
+    Warning,
+}
+
+/// A place and what is to be said about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// The place.
+    pub span: Span,
+    /// A few words; empty when underlining is enough.
+    pub text: String,
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The stable code.
+    pub code: Code,
+    /// One sentence, lower case, without a full stop: what is wrong.
+    pub message: String,
+    /// Where; the first label is the main one.
+    pub labels: Vec<Label>,
+    /// What to do, in words that can be typed.
+    pub help: Option<String>,
+}
+
+impl Problem {
+    /// A problem without a place or help yet.
+    pub fn new(code: Code, message: impl Into<String>) -> Problem {
+        Problem { code, message: message.into(), labels: Vec::new(), help: None }
+    }
+
+    /// Adds a place.
+    pub fn at(mut self, span: Span, text: impl Into<String>) -> Problem {
+        self.labels.push(Label { span, text: text.into() });
+        self
+    }
+
+    /// Says what to do.
+    pub fn help(mut self, help: impl Into<String>) -> Problem {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Whether it stops the command.
+    pub fn severity(&self) -> Severity {
+        self.code.severity()
+    }
+}
+
+/// All problems found so far, in the order in which they were found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Problems(Vec<Problem>);
+
+impl Problems {
+    /// Adds one.
+    pub fn push(&mut self, problem: Problem) {
+        self.0.push(problem);
+    }
+
+    /// Adds all of another stage's.
+    pub fn extend(&mut self, others: Problems) {
+        self.0.extend(others.0);
+    }
+
+    /// Whether any of them stops the command.
+    pub fn has_errors(&self) -> bool {
+        self.0.iter().any(|problem| problem.severity() == Severity::Error)
+    }
+
+    /// Whether there are none at all.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// One after the other.
+    pub fn iter(&self) -> impl Iterator<Item = &Problem> {
+        self.0.iter()
+    }
+}
+
+macro_rules! codes {
+    ($($variant:ident $code:literal $severity:ident $meaning:literal)*) => {
+        /// The stable name of a kind of problem. `docs/errors.md` is generated from this list.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code { $(#[doc = $meaning] $variant,)* }
+
+        impl Code {
+            /// Every code there is.
+            pub const ALL: &'static [Code] = &[$(Code::$variant,)*];
+
+            /// What is printed: `silo::…`.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Code::$variant => concat!("silo::", $code),)* }
+            }
+
+            /// One sentence on what the code means.
+            pub fn meaning(self) -> &'static str {
+                match self { $(Code::$variant => $meaning,)* }
+            }
+
+            /// Whether it stops the command.
+            pub fn severity(self) -> Severity {
+                match self { $(Code::$variant => Severity::$severity,)* }
+            }
+        }
+    };
+}
+
+// In the order of the stages that find them.
+codes! {
+    TooLarge "parse::too-large" Error "A file is larger than silo reads."
+    TooDeep "parse::too-deep" Error "Braces, comments or slash-dashes are nested deeper than silo reads."
+    NotUtf8 "parse::not-utf8" Error "A file is not UTF-8 text."
+    Syntax "parse::syntax" Error "A file is not KDL."
+    UnknownNode "check::unknown-node" Error "A node has a name that silo does not know in this place."
+    UnknownProperty "check::unknown-property" Error "A node has a property that silo does not know."
+    UnknownAnnotation "check::unknown-annotation" Error "A type annotation is none of silo's."
+    MissingArgument "check::missing-argument" Error "A node lacks an argument that it needs."
+    ExtraArgument "check::extra-argument" Error "A node has more arguments than it takes."
+    DuplicateProperty "check::duplicate-property" Error "A property is given twice on one node."
+    WrongType "check::wrong-type" Error "A value has the wrong type."
+    BadValue "check::bad-value" Error "A value has the right type but cannot be used."
+    UnexpectedChildren "check::unexpected-children" Error "A node has a block where it takes none."
+    ImportMissing "import::missing" Error "An imported file does not exist."
+    ImportOutside "import::outside" Error "A project file imports something outside its repository."
+    ImportCycle "import::cycle" Error "Files import each other in a circle."
+    Conflict "merge::conflict" Error "Two definitions of the same strength disagree."
+    ForceShadowed "merge::force-shadowed" Warning "A forced value loses to one forced by a file further out."
+    RemovesNothing "merge::removes-nothing" Warning "A removal matches nothing."
+    UnknownDefinition "spec::unknown-definition" Error "A language, tool, server or agent is in no catalog."
+    UnknownSource "spec::unknown-source" Error "A component cannot be installed from the source asked for."
+    UnknownOption "spec::unknown-option" Error "An option is not one of its definition's."
+    Redefinition "spec::redefinition" Error "A definition has the name of a built-in one."
+    NotAllowed "spec::not-allowed" Error "A project file asks for something that only the user may grant."
+    UnknownPlaceholder "spec::unknown-placeholder" Error "A placeholder has a name that means nothing here."
+    UnsafeText "spec::unsafe-text" Error "A text holds a character that cannot be carried through."
+    LockSyntax "lock::syntax" Error "silo.lock cannot be read."
+    LockVersion "lock::version" Error "silo.lock was written by a newer silo."
+    LockMissing "lock::missing" Error "There is no silo.lock and the command may not write one."
+    LockStale "lock::stale" Error "silo.lock does not match silo.kdl and the command may not update it."
+    LockFallback "lock::fallback" Warning "The preferred source of a component could not be used."
+    Unresolved "lock::unresolved" Error "A version or checksum could not be found."
+    AppleUnsupported "apple::unsupported" Error "The configuration needs something that Apple's container tool cannot do."
+    AppleTooLarge "apple::too-large" Error "The Dockerfile is larger than Apple's builder accepts."
+}
