@@ -128,6 +128,7 @@ macro_rules! codes {
 codes! {
     TooLarge "parse::too-large" Error "A file is larger than silo reads."
     TooDeep "parse::too-deep" Error "Braces, comments or slash-dashes are nested deeper than silo reads."
+    Unreadable "parse::unreadable" Error "A file exists but cannot be read."
     NotUtf8 "parse::not-utf8" Error "A file is not UTF-8 text."
     Syntax "parse::syntax" Error "A file is not KDL."
     UnknownNode "check::unknown-node" Error "A node has a name that silo does not know in this place."

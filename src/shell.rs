@@ -1,1 +1,18 @@
-//! The effects.
+//! The effects: everything that touches the world. The library above computes, this carries out.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "this is the place where effects live; nothing outside it performs any"
+)]
+
+pub mod cli;
+pub mod command;
+pub mod engine;
+pub mod facts;
+pub mod failure;
+pub mod fetch;
+pub mod bootstrap;
+pub mod files;
+pub mod image;
+pub mod project;
+pub mod ui;
