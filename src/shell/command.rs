@@ -6,6 +6,7 @@ pub mod compile;
 pub mod completions;
 pub mod config;
 pub mod exec;
+pub mod failed;
 pub mod hash;
 pub mod lock;
 pub mod ls;

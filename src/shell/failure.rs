@@ -3,7 +3,7 @@
 use silo::problem::Problems;
 use silo::source::Sources;
 
-use super::engine::EngineError;
+use super::engine::{BuildError, EngineError};
 
 /// Why a command stops.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +45,9 @@ pub enum Failure {
     /// The engine.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// A build, other than by a step of its own.
+    #[error(transparent)]
+    Build(#[from] BuildError),
     /// Everything was said already.
     #[error("stopped")]
     Said(u8),
@@ -66,6 +69,8 @@ pub mod code {
     pub const BUG: u8 = 70;
     /// The engine's.
     pub const ENGINE: u8 = 125;
+    /// Ctrl-C: 128 and the signal's number.
+    pub const CANCELLED: u8 = 130;
 }
 
 impl Failure {
@@ -74,7 +79,8 @@ impl Failure {
         match self {
             Failure::Problems { .. } | Failure::Refused { .. } | Failure::System { .. } => code::CONFIGURATION,
             Failure::Usage { .. } => code::USAGE,
-            Failure::Engine(_) => code::ENGINE,
+            Failure::Build(BuildError::Cancelled) => code::CANCELLED,
+            Failure::Engine(_) | Failure::Build(_) => code::ENGINE,
             Failure::Said(code) => *code,
         }
     }

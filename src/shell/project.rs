@@ -108,13 +108,28 @@ impl Project {
         }
     }
 
-    /// Whether the caller's own files change what is in the image.
-    pub fn scope(&self) -> Scope {
-        if lock::inputs(&self.spec.image) == lock::inputs(&self.shared.image) && self.spec.image == self.shared.image {
-            Scope::Shared
-        } else {
-            Scope::Personal
+    /// Whether there is a `silo.kdl` of a project, rather than only the caller's own.
+    pub fn is_committed(&self) -> bool {
+        self.files.iter().any(|(_, layer)| matches!(layer, Layer::Project(_)))
+    }
+
+    /// Which image commands of this directory are about: the project's own, the caller's when their own files change what is in it.
+    pub fn image_scope(&self) -> Scope {
+        if self.is_committed() && self.spec.image == self.shared.image { Scope::Shared } else { Scope::Personal }
+    }
+
+    /// The images of a scope: of the agents named, else of all; the bare environment when there is no agent.
+    pub fn targets(&self, scope: Scope, names: &[String]) -> Result<Vec<Target>, Failure> {
+        if !names.is_empty() {
+            return names.iter().map(|name| self.agent(name).map(Target::Agent)).collect();
         }
+        let agents: Vec<Target> = self.spec(scope).image.agents.iter().map(|agent| Target::Agent(agent.name().clone())).collect();
+        Ok(if agents.is_empty() { vec![Target::Environment] } else { agents })
+    }
+
+    /// The image that is meant when none is named, if that is clear.
+    pub fn default_target(&self, scope: Scope) -> Option<Target> {
+        if self.spec(scope).image.agents.is_empty() { Some(Target::Environment) } else { self.default_agent().map(Target::Agent) }
     }
 
     /// Where the lock of a scope lies: beside the nearest `silo.kdl` of the project; the caller's own additions in silo's state folder.

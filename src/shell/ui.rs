@@ -99,7 +99,8 @@ impl Ui {
             Failure::Said(_) => {}
             Failure::Usage { message, help } | Failure::Refused { message, help } => self.error(message, help.as_deref()),
             Failure::System { operation, help, source } => self.error(&format!("{operation}: {source}"), help.as_deref()),
-            Failure::Engine(error) => self.error(&with_causes(error), error.help().as_deref()),
+            Failure::Engine(error) => self.error(&with_causes(error), help_of(error).as_deref()),
+            Failure::Build(error) => self.error(&with_causes(error), help_of(error).as_deref()),
         }
     }
 
@@ -111,10 +112,42 @@ impl Ui {
         }
     }
 
+    /// A question to the caller, as it stands.
+    pub fn prompt(&self, text: &str) {
+        self.talk(text);
+    }
+
+    /// A line that the next one replaces; only for a terminal.
+    pub fn transient(&self, text: &str) {
+        let line: String = problem::printable(text).chars().take(self.width.saturating_sub(1)).collect();
+        self.talk(&format!("\r\x1b[K{line}"));
+    }
+
+    /// Takes the last [`Ui::transient`] line away.
+    pub fn clear_transient(&self) {
+        if self.is_live() {
+            self.talk("\r\x1b[K");
+        }
+    }
+
+    /// An error with its causes as one sentence.
+    pub fn sentence(&self, error: &dyn std::error::Error) -> String {
+        with_causes(error)
+    }
+
     /// The text in a colour, as the number of SGR says.
     pub fn paint(&self, sgr: &str, text: &str) -> String {
         if self.color { format!("\x1b[{sgr}m{text}\x1b[0m") } else { text.to_string() }
     }
+}
+
+fn help_of(error: &dyn miette::Diagnostic) -> Option<String> {
+    error.help().map(|help| help.to_string())
+}
+
+/// Puts the terminal back as it was, for when something breaks while it is in raw mode.
+pub fn restore_terminal() {
+    let _ = crossterm::terminal::disable_raw_mode();
 }
 
 /// An error's text followed by its causes', each once.

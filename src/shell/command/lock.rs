@@ -17,12 +17,8 @@ pub fn lock(ui: &Ui, directory: Option<&Path>, args: &Lock) -> Result<u8, Failur
         ui.say(&format!("{} fits", project.lock_name(Scope::Shared)));
         return Ok(0);
     }
-    let scope = if project.scope() == Scope::Personal && project.shared.run.agents.is_empty() && project.shared.image.components.is_empty() {
-        // Nothing is committed here: the lock is the caller's own.
-        Scope::Personal
-    } else {
-        Scope::Shared
-    };
+    // The committed lock when there is anything to commit it beside; else the caller's own.
+    let scope = if project.is_committed() { Scope::Shared } else { Scope::Personal };
     let runtime = super::runtime()?;
     runtime.block_on(image::update_lock(ui, &mut project, scope, args.all))?;
     Ok(0)
