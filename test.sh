@@ -30,4 +30,4 @@ step "README, as a stranger runs it"
 HOME=$(mktemp -d) && export HOME
 ./try.sh
 step speed
-./scripts/speed.sh --check
+./scripts/speed.py --check
