@@ -7,7 +7,7 @@ mod scan;
 use crate::problem::Problems;
 use crate::source::{SourceId, Span};
 
-pub use print::{print, print_value, quote};
+pub use print::{one_line, print, print_value, quote};
 
 /// The most bytes a file may have.
 pub const MAX_BYTES: usize = 256 * 1024;

@@ -26,6 +26,12 @@ pub fn quote(text: &str) -> String {
     out
 }
 
+/// A text with everything that would end a line or move a cursor written as an escape.
+pub fn one_line(text: &str) -> String {
+    let quoted = quote(text).replace("\\\"", "\"");
+    quoted[1..quoted.len() - 1].to_string()
+}
+
 fn escape(out: &mut String, c: char) {
     match c {
         '"' => out.push_str("\\\""),
