@@ -134,25 +134,22 @@ pub enum Trust {
     FirstUse,
 }
 
-/// A package of npm, as `package-lock.json` version 3 has it.
+/// A package of npm at its place in a component's tree.
+///
+/// Platform packages are in the trees of their own architecture only, so an installation leaves nothing out: what `npm ci` may skip in silence
+/// (an optional package whose integrity is wrong) does not exist here.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NpmPackage {
     /// Its place: `node_modules/a/node_modules/b`.
     pub path: String,
+    /// In the tree of which architecture; `None` for all.
+    pub arch: Option<Arch>,
     /// Its name when that is not the end of the path (an alias).
     pub name: Option<String>,
     /// Its version.
     pub version: String,
     /// Its Subresource Integrity text, `sha512-…`.
     pub integrity: String,
-    /// Whether an installation may leave it out when the platform does not fit.
-    pub optional: bool,
     /// Its commands: name to file in the package.
     pub bin: BTreeMap<String, String>,
-    /// `os` of its manifest.
-    pub os: Vec<String>,
-    /// `cpu` of its manifest.
-    pub cpu: Vec<String>,
-    /// `libc` of its manifest.
-    pub libc: Vec<String>,
 }

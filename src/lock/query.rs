@@ -190,7 +190,7 @@ impl Query {
     }
 }
 
-fn from_word(from: BaseFrom) -> &'static str {
+pub(super) fn from_word(from: BaseFrom) -> &'static str {
     match from {
         BaseFrom::Registry => "registry",
         BaseFrom::Bootstrap => "bootstrap",
@@ -310,7 +310,7 @@ fn packages_change(what: &str, names: &[String], locked: &[super::AptPackage]) -
     (!changes.is_empty()).then(|| changes.join(", "))
 }
 
-/// Every architecture's name, for messages.
+/// The architecture of a name.
 pub(super) fn arch_named(word: &str) -> Option<Arch> {
     Arch::ALL.into_iter().find(|arch| arch.as_str() == word)
 }

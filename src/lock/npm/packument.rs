@@ -7,6 +7,8 @@ use nodejs_semver::{Range, Version};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use crate::spec::Arch;
+
 /// All versions of one package.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct Packument {
@@ -111,19 +113,21 @@ impl Manifest {
             .collect()
     }
 
-    /// Whether it runs on Linux with glibc on one of the architectures silo locks for.
-    pub fn fits(&self) -> bool {
-        allows(&self.os, &["linux"]) && allows(&self.cpu, &["x64", "arm64"]) && allows(&self.libc, &["glibc"])
+    /// Whether it runs on Linux with glibc on an architecture.
+    pub fn fits(&self, arch: Arch) -> bool {
+        let cpu = match arch {
+            Arch::Amd64 => "x64",
+            Arch::Arm64 => "arm64",
+        };
+        allows(&self.os, "linux") && allows(&self.cpu, cpu) && allows(&self.libc, "glibc")
     }
 }
 
 /// npm's rule for `os`, `cpu` and `libc`: `!x` excludes, anything else includes. Source: github.com/npm/npm-install-checks, lib/index.js.
-fn allows(list: &[String], have: &[&str]) -> bool {
-    have.iter().any(|have| {
-        let excluded = list.iter().any(|item| item.strip_prefix('!') == Some(have));
-        let mut wanted = list.iter().filter(|item| !item.starts_with('!')).peekable();
-        !excluded && (wanted.peek().is_none() || wanted.any(|item| item == have || item == "any"))
-    })
+fn allows(list: &[String], have: &str) -> bool {
+    let excluded = list.iter().any(|item| item.strip_prefix('!') == Some(have));
+    let mut wanted = list.iter().filter(|item| !item.starts_with('!')).peekable();
+    !excluded && (wanted.peek().is_none() || wanted.any(|item| item == have || item == "any"))
 }
 
 impl Packument {

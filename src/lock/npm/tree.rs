@@ -7,6 +7,7 @@ use nodejs_semver::{Range, Version};
 use super::packument::Manifest;
 use super::{Registry, aliased};
 use crate::lock::NpmPackage;
+use crate::spec::Arch;
 
 /// A package that is asked for by name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,8 +16,6 @@ pub struct Root {
     pub name: String,
     /// Exact version, range, dist-tag or `npm:other@…`; empty for the newest.
     pub spec: String,
-    /// Whether it is for one architecture only, so that the others leave it out.
-    pub bound: bool,
 }
 
 /// What came out.
@@ -59,6 +58,7 @@ struct Edge {
 
 struct Solver<'a> {
     registry: &'a Registry,
+    arch: Arch,
     nodes: BTreeMap<Place, Node<'a>>,
     queue: VecDeque<Edge>,
     peers: VecDeque<Edge>,
@@ -68,10 +68,44 @@ struct Solver<'a> {
     dropped: BTreeSet<(Place, String)>,
 }
 
-/// Solves for both architectures at once. Packages that fit neither are left out where they are optional.
-pub fn resolve(roots: &[Root], registry: &Registry) -> Result<Tree, Unsolved> {
+/// Solves for each architecture, since platform packages differ. Optional packages that do not fit are left out.
+pub fn resolve(roots: &BTreeMap<Arch, Vec<Root>>, registry: &Registry) -> Result<Tree, Unsolved> {
+    let solved: Vec<(Arch, Result<Tree, Unsolved>)> = roots.iter().map(|(arch, roots)| (*arch, resolve_one(roots, *arch, registry))).collect();
+    let (mut need, mut failures) = (BTreeSet::new(), BTreeSet::new());
+    let mut places: BTreeMap<NpmPackage, Vec<Arch>> = BTreeMap::new();
+    let mut warnings = BTreeSet::new();
+    for (arch, result) in solved {
+        match result {
+            Err(Unsolved::Need(names)) => need.extend(names),
+            Err(Unsolved::Failed(reasons)) => failures.extend(reasons),
+            Ok(tree) => {
+                warnings.extend(tree.warnings);
+                tree.packages.into_iter().for_each(|package| places.entry(package).or_default().push(arch));
+            }
+        }
+    }
+    if !failures.is_empty() {
+        return Err(Unsolved::Failed(failures.into_iter().collect()));
+    }
+    if !need.is_empty() {
+        return Err(Unsolved::Need(need));
+    }
+    let mut packages: Vec<NpmPackage> = places
+        .into_iter()
+        .flat_map(|(package, archs)| {
+            let everywhere = archs.len() == Arch::ALL.len();
+            let only: Vec<Option<Arch>> = if everywhere { vec![None] } else { archs.into_iter().map(Some).collect() };
+            only.into_iter().map(move |arch| NpmPackage { arch, ..package.clone() })
+        })
+        .collect();
+    packages.sort();
+    Ok(Tree { packages, warnings: warnings.into_iter().collect() })
+}
+
+fn resolve_one(roots: &[Root], arch: Arch, registry: &Registry) -> Result<Tree, Unsolved> {
     let mut solver = Solver {
         registry,
+        arch,
         nodes: BTreeMap::new(),
         queue: VecDeque::new(),
         peers: VecDeque::new(),
@@ -93,7 +127,6 @@ pub fn resolve(roots: &[Root], registry: &Registry) -> Result<Tree, Unsolved> {
     if !solver.need.is_empty() {
         return Err(Unsolved::Need(solver.need));
     }
-    let required = solver.required(&sorted);
     let mut packages = Vec::new();
     for (place, node) in &solver.nodes {
         let Some(integrity) = node.manifest.integrity() else {
@@ -103,14 +136,11 @@ pub fn resolve(roots: &[Root], registry: &Registry) -> Result<Tree, Unsolved> {
         let folder = place.last().map(String::as_str).unwrap_or_default();
         packages.push(NpmPackage {
             path: path(place),
+            arch: None,
             name: (folder != node.package).then(|| node.package.clone()),
             version: node.version.clone(),
             integrity,
-            optional: !required.contains(place),
             bin: node.manifest.commands(&node.package),
-            os: node.manifest.os.clone(),
-            cpu: node.manifest.cpu.clone(),
-            libc: node.manifest.libc.clone(),
         });
     }
     if !solver.failures.is_empty() {
@@ -223,8 +253,8 @@ impl<'a> Solver<'a> {
         let Some((version, manifest)) = picked else {
             return self.refuse(&edge, format!("{who}{package}@{spec}, and npm's registry has no such version"));
         };
-        if !manifest.fits() {
-            return self.refuse(&edge, format!("{who}{package}@{version}, which does not run on Linux with glibc on amd64 or arm64"));
+        if !manifest.fits(self.arch) {
+            return self.refuse(&edge, format!("{who}{package}@{version}, which does not run on Linux with glibc on {}", self.arch.as_str()));
         }
         let place = match found {
             None => vec![edge.name.clone()],
@@ -259,19 +289,5 @@ impl<'a> Solver<'a> {
         } else {
             self.failures.insert(reason);
         }
-    }
-
-    /// Places that can be reached without an optional step.
-    fn required(&self, roots: &[&Root]) -> BTreeSet<Place> {
-        let mut reached = BTreeSet::new();
-        let mut queue: Vec<Place> = roots.iter().filter(|root| !root.bound).map(|root| vec![root.name.clone()]).collect();
-        while let Some(place) = queue.pop() {
-            let Some(node) = self.nodes.get(&place) else { continue };
-            if !reached.insert(place.clone()) {
-                continue;
-            }
-            queue.extend(edges(&place, node.manifest).iter().filter(|edge| !edge.optional).filter_map(|edge| self.find(edge)));
-        }
-        reached
     }
 }
