@@ -1,4 +1,22 @@
 //! The lock: what every request was resolved to, for every architecture.
+//!
+//! [`queries`] says what has to be looked up, [`state`] whether a lock still answers it, [`apply`] makes a [`LockedImage`] of both. The
+//! resolvers ([`npm`], [`pypi`], [`apt`]) are pure: they take what a registry said, and return what they still have to know.
+
+pub mod apt;
+pub mod npm;
+pub mod pypi;
+pub mod release;
+pub mod template;
+pub mod version;
+
+mod apply;
+mod query;
+mod text;
+
+pub use apply::{LockedImage, PinnedAgent, PinnedComponent, PinnedLayer, apply};
+pub use query::{LockState, Query, inputs, queries, state};
+pub use text::parse;
 
 use std::collections::BTreeMap;
 
@@ -17,6 +35,8 @@ pub struct Lock {
     pub packages: Vec<AptPackage>,
     /// Packages of the distribution in the fetch stage. Sorted by name.
     pub fetch_packages: Vec<AptPackage>,
+    /// Downloads and packages of npm and PyPI in `base` and `layer` blocks, sorted by name, the base first. Only those that have any.
+    pub layers: Vec<LockedLayer>,
     /// Every component, agents and silo's own clients included, sorted by identifier.
     pub components: Vec<LockedComponent>,
 }
@@ -44,6 +64,17 @@ pub struct AptPackage {
     pub versions: BTreeMap<Arch, String>,
 }
 
+/// What the steps of a `base` or `layer` block download, packages of the distribution excepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockedLayer {
+    /// The layer's name; `None` for the `base` block.
+    pub name: Option<Name>,
+    /// `sha256:…` of the question ([`Query::inputs`]).
+    pub inputs: String,
+    /// Everything that is downloaded for it, sorted.
+    pub artifacts: Vec<Artifact>,
+}
+
 /// A pinned component.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LockedComponent {
@@ -51,6 +82,8 @@ pub struct LockedComponent {
     pub id: ComponentId,
     /// What was asked for.
     pub request: String,
+    /// `sha256:…` of the question ([`Query::inputs`]): a different one means that only this component has to be looked up again.
+    pub inputs: String,
     /// The way of installing it that was chosen.
     pub source: Name,
     /// The version it was resolved to.
@@ -101,23 +134,22 @@ pub enum Trust {
     FirstUse,
 }
 
-/// A package of npm, as `package-lock.json` version 3 has it.
+/// A package of npm at its place in a component's tree.
+///
+/// Platform packages are in the trees of their own architecture only, so an installation leaves nothing out: what `npm ci` may skip in silence
+/// (an optional package whose integrity is wrong) does not exist here.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NpmPackage {
     /// Its place: `node_modules/a/node_modules/b`.
     pub path: String,
+    /// In the tree of which architecture; `None` for all.
+    pub arch: Option<Arch>,
     /// Its name when that is not the end of the path (an alias).
     pub name: Option<String>,
     /// Its version.
     pub version: String,
     /// Its Subresource Integrity text, `sha512-…`.
     pub integrity: String,
-    /// Whether an installation may leave it out when the platform does not fit.
-    pub optional: bool,
-    /// `os` of its manifest.
-    pub os: Vec<String>,
-    /// `cpu` of its manifest.
-    pub cpu: Vec<String>,
-    /// `libc` of its manifest.
-    pub libc: Vec<String>,
+    /// Its commands: name to file in the package.
+    pub bin: BTreeMap<String, String>,
 }
