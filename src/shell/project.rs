@@ -1,11 +1,11 @@
 //! From a working directory to a decoded configuration and its lock: reading what the pipeline asks for.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use silo::catalog::Catalog;
 use silo::document::{self, Document};
 use silo::identity::{self, Identity, Preimage};
+use silo::launch::{self, Host, Launch, Terminal};
 use silo::layers::{self, File, Layered};
 use silo::lock::{self, Lock, LockState, LockedImage};
 use silo::plan::{self, Plan, Target};
@@ -118,6 +118,25 @@ impl Project {
         if self.is_committed() && self.spec.image == self.shared.image { Scope::Shared } else { Scope::Personal }
     }
 
+    /// The scope of the committed files, when there are any: what the same commit gives on every machine.
+    pub fn committed_scope(&self) -> Scope {
+        if self.is_committed() { Scope::Shared } else { Scope::Personal }
+    }
+
+    /// The image of one agent, or the one that is meant when none is named.
+    pub fn one_target(&self, scope: Scope, name: Option<&str>) -> Result<Target, Failure> {
+        match name {
+            Some(name) => self.agent(name).map(Target::Agent),
+            None => self.default_target(scope).ok_or_else(|| {
+                let names: Vec<&str> = self.spec.run.agents.iter().map(|agent| agent.name.as_str()).collect();
+                Failure::Usage {
+                    message: "which agent? the configuration has several".to_string(),
+                    help: Some(format!("name one of {}, or set a default: `use agent={}`", names.join(", "), names.first().unwrap_or(&"NAME"))),
+                }
+            }),
+        }
+    }
+
     /// The images of a scope: of the agents named, else of all; the bare environment when there is no agent.
     pub fn targets(&self, scope: Scope, names: &[String]) -> Result<Vec<Target>, Failure> {
         if !names.is_empty() {
@@ -221,18 +240,26 @@ impl Project {
         let Some(locked) = locked.filter(|_| !problems.has_errors()) else {
             return Err(Failure::Problems { problems, sources: Box::new(self.sources.clone()) });
         };
-        let (plan, problems) = plan::plan(&locked, target, &self.repository_files(&locked)?);
+        let files = self.repository_files(&locked)?;
+        let (plan, problems) = plan::plan(&locked, target, &files);
         let Some(plan) = plan.filter(|_| !problems.has_errors()) else {
             return Err(Failure::Problems { problems, sources: Box::new(self.sources.clone()) });
         };
-        let preimage = Preimage::of(&plan);
-        let identity = preimage.identity();
+        let preimage = identity::preimage(&plan);
+        let identity = identity::identify(&plan);
         Ok(Compiled { locked, plan, preimage, identity })
     }
 
-    /// The files that `copy` steps name, read from the repository.
-    fn repository_files(&self, _locked: &LockedImage) -> Result<BTreeMap<String, Vec<u8>>, Failure> {
-        Ok(BTreeMap::new())
+    /// The files and folders that `copy` steps name, read from the repository.
+    fn repository_files(&self, locked: &LockedImage) -> Result<plan::Files, Failure> {
+        plan::sources(locked)
+            .into_iter()
+            .map(|(source, origin)| {
+                let folder = self.folder_of(origin);
+                let tree = files::read_tree(&folder, &source, &self.places.root).map_err(|problem| self.stop(problem.at(origin, "copied here")))?;
+                Ok((source, tree))
+            })
+            .collect()
     }
 
     /// The agent that is meant when none is named.
