@@ -1,5 +1,6 @@
 //! All tests, in one binary.
 
 mod architecture;
+mod catalog;
 mod document;
 mod generated;

@@ -292,8 +292,8 @@ static DEFINE: NodeRule = NodeRule {
     example: "define tool hello {\n    doc \"Says hello.\"\n    option greeting type=string default=\"hello\" {\n        doc \"What it says.\"\n    }\n    install vendor {\n        arch amd64=\"x64\" arm64=\"arm64\"\n        download \"https://example.test/%{version}/hello-%{arch}.tar.gz\" strip=1 {\n            checksums \"https://example.test/%{version}/SHA256SUMS\"\n        }\n        bin \"hello\" \"hello\"\n    }\n    check \"hello\" \"--version\" contains=\"%{version}\"\n}",
     arguments: &[required("kind", Type::OneOf(KINDS)), required("name", Type::Name)],
     children: &[
-        &DOC, &DEFINE_OPTION, &INSTALL, &CHECK, &STEP_ENV, &COMMAND, &EXTENSIONS, &STATE, &FILE, &REGISTER, &REQUIRES, &SUITE, &SECTIONS,
-        &PACKAGES, &FETCH_PACKAGES,
+        &DOC, &DEFINE_OPTION, &INSTALL, &CHECK, &ENV, &PATH, &COMMAND, &ARGS, &SUBCOMMANDS, &EXTENSIONS, &STATE, &FILE, &REGISTER, &REQUIRES,
+        &MOUNT, &PRE_RUN, &POST_BUILD, &DEFAULT, &SUITE, &SECTIONS, &PACKAGES, &FETCH_PACKAGES,
     ],
     merge: Merge::Closed,
     ..RULE
@@ -589,6 +589,22 @@ pub static PATTERN: NodeRule = NodeRule {
     doc: "A field of the entry: one value, a list (several values, or `(list)` before the name), or a table (a block).",
     rest: Some(optional("value", Type::Scalar)),
     other_children: Some(&PATTERN),
+    ..RULE
+};
+
+static SUBCOMMANDS: NodeRule = NodeRule {
+    name: "subcommands",
+    doc: "Words that, as the first argument, name a subcommand of the agent: it is then started without the flags of `command`.",
+    arguments: &[required("word", Type::Text)],
+    rest: Some(optional("word", Type::Text)),
+    merge: Merge::Words,
+    ..RULE
+};
+
+static DEFAULT: NodeRule = NodeRule {
+    name: "default",
+    doc: "The release used where no base is given; one base of the catalog has it.",
+    arguments: &[required("suite", Type::Text)],
     ..RULE
 };
 

@@ -46,11 +46,11 @@ impl Decoder<'_> {
         for node in &nodes {
             let own = std::ptr::eq(*node, &definition.node);
             let options = if own { &options } else { &none };
-            let replaced = self.command(node, "command", options);
+            let replaced = self.command(node, "command", Scope::Container, options);
             if !replaced.is_empty() {
                 command = replaced;
             }
-            args.extend(self.command(node, "args", options));
+            args.extend(self.command(node, "args", Scope::Container, options));
             for variable in self.run_variables(node, options) {
                 env.insert(variable.name.clone(), variable);
             }
@@ -73,7 +73,7 @@ impl Decoder<'_> {
                 Kind::Language | Kind::Tool | Kind::Agent | Kind::Client => false,
             };
             // The patterns are checked either way; the rest counts only when there is something to tell.
-            let words = self.command(node, "arg", &options);
+            let words = self.command(node, "arg", Scope::Container, &options);
             let variables = self.run_variables(node, &options);
             if told {
                 // A command of the user's own is taken as it is.
@@ -89,7 +89,8 @@ impl Decoder<'_> {
         let state = self.state(&definition.node, &options);
         let files = self.files(&definition.node);
         let image = AgentImage { component, mcp, lsp, registrations, files, post_build };
-        let run = AgentRun { name: name.clone(), command, args, env: env.into_values().collect(), state, mounts, pre_run };
+        let subcommands = definition.node.named("subcommands").flat_map(|node| self.arguments(node)).map(|(text, _)| text.to_string()).collect();
+        let run = AgentRun { name: name.clone(), command, args, subcommands, env: env.into_values().collect(), state, mounts, pre_run };
         Some((image, run))
     }
 

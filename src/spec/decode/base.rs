@@ -86,7 +86,7 @@ impl Decoder<'_> {
             name: name.to_string(),
             suite: suite.text(0).unwrap_or("").to_string(),
             sections: words("sections"),
-            fetch_packages: words("fetch"),
+            fetch_packages: words("fetch_packages"),
             packages: words("packages"),
         }
     }

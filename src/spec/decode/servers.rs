@@ -4,11 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::document::{Node, Value};
 use crate::problem::{Code, Problem};
-use crate::spec::{ComponentId, Kind, LspServer, McpServer, McpTransport, Name, Template};
+use crate::spec::{ComponentId, EnvName, Kind, LspServer, McpServer, McpTransport, Name, Template};
 
 use super::run::Given;
 use super::text::{Options, Scope, suggestion};
 use super::{Decoder, Request};
+
+/// The variable in which a container finds its workspace.
+const WORKSPACE: &str = "SILO_WORKSPACE";
 
 impl Decoder<'_> {
     /// Whether a server is the user's own: somewhere else, or a command with no definition. Nothing is installed for it.
@@ -25,13 +28,10 @@ impl Decoder<'_> {
     }
 
     /// A command of a node: its arguments, with the places of a container.
-    pub(super) fn command(&mut self, node: &Node, name: &str, options: &Options) -> Vec<Template> {
+    pub(super) fn command(&mut self, node: &Node, name: &str, scope: Scope, options: &Options) -> Vec<Template> {
         let nodes: Vec<&Node> = node.named(name).collect();
-        nodes.into_iter().flat_map(|node| self.templates(node, options)).collect()
-    }
-
-    pub(super) fn templates(&mut self, node: &Node, options: &Options) -> Vec<Template> {
-        self.arguments(node).into_iter().map(|(text, span)| self.template(text, span, Scope::Container, options)).collect()
+        let words: Vec<_> = nodes.into_iter().flat_map(|node| self.arguments(node)).collect();
+        words.into_iter().map(|(text, span)| self.template(text, span, scope, options)).collect()
     }
 
     /// The definition's node and the values of its options; nothing when the server is the user's own.
@@ -54,7 +54,7 @@ impl Decoder<'_> {
         let mut command = Vec::new();
         let mut languages = BTreeMap::new();
         for node in &nodes {
-            let own = self.command(node, "command", &options);
+            let own = self.command(node, "command", Scope::Plain, &options);
             if !own.is_empty() {
                 command = own;
             }
@@ -88,7 +88,7 @@ impl Decoder<'_> {
         let mut env = BTreeMap::new();
         let mut command = Vec::new();
         for node in definition.iter().chain(request.node.as_ref()) {
-            let own = self.command(node, "command", &options);
+            let own = self.command(node, "command", Scope::Server, &options);
             if !own.is_empty() {
                 command = own;
             }
@@ -100,11 +100,15 @@ impl Decoder<'_> {
                     }
                     Given::Text(text) => {
                         needed.remove(&variable.name);
-                        let value = self.template(&text, variable.span, Scope::Container, &options);
+                        let value = self.template(&text, variable.span, Scope::Server, &options);
                         env.insert(variable.name, value);
                     }
                 }
             }
+        }
+        let named = |template: &Template| template.0.contains("%{workspace}");
+        if command.iter().chain(env.values()).any(named) {
+            needed.extend(EnvName::new(WORKSPACE));
         }
         let transport = match request.node.as_ref().and_then(|node| node.property("url").map(|entry| (node, entry))) {
             None => {

@@ -22,6 +22,8 @@ pub(super) enum Scope {
     Step,
     /// A container: its places and its user.
     Container,
+    /// A server that agents start by a launcher, which knows two places.
+    Server,
     /// The pattern of a registration.
     Pattern,
     /// How an agent refers to a variable.
@@ -36,6 +38,7 @@ impl Scope {
             Scope::Install => &["version", "arch", "arch.docker", "arch.uname"],
             Scope::Step => &["arch", "arch.docker", "arch.uname"],
             Scope::Container => &["workspace", "home", "user"],
+            Scope::Server => &["workspace", "home"],
             Scope::Pattern => {
                 &["name", "command", "url", "transport", "args", "argv", "env", "env.names", "extensions", "languages"]
             }
