@@ -151,6 +151,7 @@ codes! {
     Redefinition "spec::redefinition" Error "A definition has the name of a built-in one."
     NotAllowed "spec::not-allowed" Error "A project file asks for something that only the user may grant."
     UnknownPlaceholder "spec::unknown-placeholder" Error "A placeholder has a name that means nothing here."
+    LayerCycle "spec::layer-cycle" Error "Layers wait for each other in a circle."
     UnsafeText "spec::unsafe-text" Error "A text holds a character that cannot be carried through."
     LockSyntax "lock::syntax" Error "silo.lock cannot be read."
     LockVersion "lock::version" Error "silo.lock was written by a newer silo."

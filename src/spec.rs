@@ -23,6 +23,9 @@ pub struct Spec {
 pub struct ImageSpec {
     /// The root file system everything else is put on.
     pub base: Base,
+    /// The root file system of the stages that download and unpack: the same reference without its steps when the catalog knows the
+    /// distribution, else the catalog's default base. Its [`Distribution::fetch_packages`] are those of the stage.
+    pub fetch: Base,
     /// The user's own `layer` blocks, in the order in which they apply.
     pub layers: Vec<ImageLayer>,
     /// Languages, tools, language servers, MCP servers and clients, required ones included; sorted by identifier.
@@ -245,7 +248,8 @@ impl Arch {
 
 /// A text with `%{…}` placeholders, checked when it was decoded. `%%{` stands for a plain `%{`.
 ///
-/// In an `install` block: `version`, `arch` (by the block's own table), `arch.docker`, `arch.uname`, `option.NAME`.
+/// In an `install` block: `version`, `arch` (by the block's own table), `arch.docker`, `arch.uname`. The decoder has put in the values of
+/// `option.NAME` already.
 /// In commands, arguments, environment and mounts of a container: `workspace`, `home`, `user`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Template(pub String);
@@ -265,8 +269,20 @@ pub struct Component {
     pub env: BTreeMap<EnvName, String>,
     /// Commands that must succeed in the finished image.
     pub checks: Vec<Check>,
+    /// Whether somebody asked for it by name.
+    pub cause: Cause,
     /// Where it was asked for.
     pub origin: Span,
+}
+
+/// Why a component is in a configuration. Required ones are needed only where an install that names them is chosen, so an image may
+/// leave out those that none of its own components needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cause {
+    /// A node of the configuration names it.
+    Configured,
+    /// Only `requires` of an install, a step that needs a client, or the `mcp`/`lsp` selection of one agent names it.
+    Required,
 }
 
 /// One way to install a component.
@@ -428,7 +444,8 @@ pub struct McpServer {
     pub name: Name,
     /// How it is reached.
     pub transport: McpTransport,
-    /// Variables that it needs from the container's environment.
+    /// Variables that it needs from the container's environment. `SILO_WORKSPACE` is among them when its command or a value names the
+    /// workspace, since some agents start servers with the variables alone that they were told of.
     pub env: Vec<EnvName>,
     /// Where it was asked for.
     pub origin: Span,
@@ -504,6 +521,7 @@ pub enum FileFormat {
 /// Texts may hold `%{name}`, `%{command}` (the program), `%{url}`, `%{transport}`. A text that is just `%{args}` becomes the list of
 /// arguments, `%{argv}` the program with its arguments, `%{env}` a table from variable to reference, `%{env.names}` the list of variables,
 /// `%{extensions}` the list of file endings, `%{languages}` a table from file ending to language.
+/// Several registrations may name one file: each adds its table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pattern {
     /// A text or one of the placeholders.
@@ -533,8 +551,10 @@ pub struct RunSpec {
     pub mounts: Vec<Mount>,
     /// Named volumes.
     pub caches: Vec<Cache>,
-    /// Environment.
+    /// Environment, sorted by name. Variables that components set with the container's own places (`%{home}`) are among them.
     pub env: Vec<RunEnv>,
+    /// Folders of the container put on the `PATH` after the image's own: `%{home}/.local/bin`.
+    pub path: Vec<Template>,
     /// Limits.
     pub resources: Resources,
 }
@@ -557,6 +577,9 @@ pub struct AgentRun {
     pub command: Vec<Template>,
     /// Arguments from the configuration, after those.
     pub args: Vec<Template>,
+    /// Words that name a subcommand when they are the caller's first argument. Then the program is started with the caller's arguments
+    /// alone, since a flag before a subcommand changes what it means.
+    pub subcommands: Vec<String>,
     /// Environment.
     pub env: Vec<RunEnv>,
     /// Folders in HOME (`~/…`) that outlive the container; silo keeps them for each project.
@@ -572,7 +595,7 @@ pub struct AgentRun {
 pub struct Mount {
     /// Path on the host: absolute, `~/…`, or relative to the file that says so (then made absolute by the decoder's caller).
     pub source: Template,
-    /// Path in the container.
+    /// Path in the container: absolute, `~/…` or with placeholders; equal to `source` when it is to be at the same path.
     pub target: Template,
     /// Whether the container may write.
     pub access: Access,

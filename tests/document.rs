@@ -37,3 +37,26 @@ fn spans_cut_out_what_was_written() {
     assert_eq!(cut(nodes[1].name_span), "pre-build");
     assert_eq!(nodes[1].text(0), Some("a"));
 }
+
+/// The problems of a text as `message @ written text | help`.
+fn complaints(text: &str) -> Vec<String> {
+    let (sources, _, problems) = parse(text);
+    let line = |problem: &silo::problem::Problem| {
+        let place = problem.labels.first().map_or("", |label| sources.slice(label.span));
+        format!("{} @ {} | {}", problem.message, place, problem.help.as_deref().unwrap_or(""))
+    };
+    problems.iter().map(line).collect()
+}
+
+#[test]
+fn dbg() {
+    for text in [
+        "resources memory=8GiB\nbase \"x\"\n", "mount ~/x /y mode=ro", "language go version=1.2.3\nuse agent=claude\ncache a\nmount ~/x", "silo root=true", "language rust {\n  components clippy, rustfmt\n}",
+        "a = 1", "a=1", "base “debian”", "args [\"a\", \"b\"]", "args [a b]\nargs [\n a\n]", "base {\n  apt \"x\"\n\nlanguage go\n", "base {\n apt x\n}}\n",
+        "base { apt \"x\"\n", "mount /x", "url https://x.y/z", "# comment\nbase \"x\"", "a #yes", "base \"x\ny", "base \"a\"\"b\"", "base\0", "base \"\u{202e}\"", "/* x", "x \"\"\"abc\"\"\"", "base \"\\q\"", "base name= x",
+        "base )x", "( base", "copy a b mode=0755", "{ x }", "a b=", "base \"\"\"\n x\n y", "env A=1 A=2", "a /-", "x C:\\y", "base \\", "x 1_000 0x1f -5 +3 1e5 1.5e-3", "x .5", "x -a", "x --foo", "x a#b", "x (y)", "x (a b)c", "a {b}c", "a\n=3", "'x' 'y'","a 'b c'", "x \"\"\"\n  a\n b\n  \"\"\"",
+    ] {
+        println!("--- {text:?}");
+        for line in complaints(text) { println!("    {line}"); }
+    }
+}

@@ -335,6 +335,7 @@ impl Scanner<'_> {
                 return self.unclosed_string(start, body, multiline);
             }
             if c == '\\' && hashes == 0 {
+                self.escape();
                 self.at += 1;
                 let spaces = self.rest().len() - self.rest().trim_start().len();
                 self.at += if spaces > 0 { spaces } else { self.rest().chars().next().map_or(0, char::len_utf8) };
@@ -342,6 +343,18 @@ impl Scanner<'_> {
                 self.at += c.len_utf8();
             }
         }
+    }
+
+    /// A backslash stands here, in a quoted string.
+    fn escape(&mut self) {
+        let Some(c) = self.rest()[1..].chars().next() else { return };
+        if matches!(c, 'n' | 'r' | 't' | '\\' | '"' | 'b' | 'f' | 's' | 'u') || c.is_whitespace() || is_newline(c) {
+            return;
+        }
+        let problem = Problem::new(Code::Syntax, format!("`\\{c}` is not an escape"))
+            .at(self.span(self.at, self.at + 1 + c.len_utf8()), "here")
+            .help(format!("write `\\\\{c}` for a backslash, or a raw string, `#\"…\"#`, in which a backslash is itself"));
+        self.fault(Gravity::Refused, problem);
     }
 
     fn unclosed_string(&mut self, start: usize, body: usize, multiline: bool) -> bool {
@@ -457,6 +470,10 @@ fn judge(word: &str, name: bool) -> Option<(Gravity, String, String)> {
         let plain: String = word.chars().filter(|c| !"\u{201c}\u{201d}\u{201e}\u{2018}\u{2019}\u{00ab}\u{00bb}".contains(*c)).collect();
         let help = format!("use the plain quote of the keyboard: `{}`", super::quote(&plain));
         return Some((Gravity::Misread, format!("`{word}` has typographic quotes, which quote nothing"), help));
+    }
+    if word.starts_with('\'') || word.ends_with('\'') {
+        let help = format!("use double quotes: `{}`", super::quote(word.trim_matches('\'')));
+        return Some((Gravity::Misread, format!("`{word}` has single quotes, which quote nothing"), help));
     }
     if word != "," && word.ends_with(',') || word.starts_with(',') {
         let bare = word.trim_matches(',');
