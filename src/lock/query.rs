@@ -265,7 +265,7 @@ fn layer_words(name: &Option<Name>) -> String {
 }
 
 /// What a lock says differently about one query; `None` when it answers it.
-pub(super) fn change(query: &Query, lock: &Lock) -> Option<String> {
+pub fn change(query: &Query, lock: &Lock) -> Option<String> {
     match query {
         Query::Base { reference, from } => base_change("base", reference, *from, &lock.base),
         Query::Fetch { reference, from } => base_change("fetch stage", reference, *from, &lock.fetch),
