@@ -1,8 +1,13 @@
 //! The lock: what every request was resolved to, for every architecture.
 
+pub mod template;
+
 use std::collections::BTreeMap;
 
-use crate::spec::{Arch, BaseFrom, ComponentId, Name};
+use crate::source::Span;
+use crate::spec::{
+    Arch, BaseFrom, BuildEnv, Cause, Check, ComponentId, Distribution, EnvName, Hook, Install, LspServer, McpServer, Name, Registration, Step,
+};
 
 /// The contents of `silo.lock`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,10 +119,98 @@ pub struct NpmPackage {
     pub integrity: String,
     /// Whether an installation may leave it out when the platform does not fit.
     pub optional: bool,
+    /// Its commands: name to file in the package.
+    pub bin: BTreeMap<String, String>,
     /// `os` of its manifest.
     pub os: Vec<String>,
     /// `cpu` of its manifest.
     pub cpu: Vec<String>,
     /// `libc` of its manifest.
     pub libc: Vec<String>,
+}
+
+/// An image whose every part is pinned: what the plan is made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockedImage {
+    /// The image's root file system.
+    pub base: LockedBase,
+    /// The root file system of the stages that download and unpack.
+    pub fetch: LockedBase,
+    /// What the catalog knows about the distribution.
+    pub distribution: Distribution,
+    /// What the catalog knows about the distribution of the stages that download and unpack.
+    pub fetch_distribution: Distribution,
+    /// The steps of the `base` block with their downloads.
+    pub base_layer: PinnedLayer,
+    /// The user's `layer` blocks, in the order in which they apply.
+    pub layers: Vec<PinnedLayer>,
+    /// Packages of the distribution in the image: its own, those of the `base` and of the `layer` blocks. Sorted by name.
+    pub packages: Vec<AptPackage>,
+    /// Packages of the distribution in the fetch stage. Sorted by name.
+    pub fetch_packages: Vec<AptPackage>,
+    /// Languages, tools, language servers, MCP servers and clients, sorted by identifier.
+    pub components: Vec<PinnedComponent>,
+    /// The agents, sorted by name.
+    pub agents: Vec<PinnedAgent>,
+    /// Scripts run as root on the base, before anything is installed.
+    pub pre_build: Vec<Hook>,
+    /// Scripts run after everything but the agent is installed.
+    pub post_build: Vec<Hook>,
+    /// Environment of the image.
+    pub env: BTreeMap<EnvName, BuildEnv>,
+}
+
+/// A `base` or `layer` block with what its steps download.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PinnedLayer {
+    /// The layer's name; `None` for the `base` block.
+    pub name: Option<Name>,
+    /// Its steps in written order.
+    pub steps: Vec<Step>,
+    /// Its downloads and packages of npm and PyPI, sorted. Its packages of the distribution are in [`LockedImage::packages`].
+    pub artifacts: Vec<Artifact>,
+    /// Where it was written.
+    pub origin: Span,
+}
+
+/// A component with its version and the one way in which it is installed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PinnedComponent {
+    /// Which one.
+    pub id: ComponentId,
+    /// What was asked for.
+    pub request: String,
+    /// The version.
+    pub version: String,
+    /// How it is installed.
+    pub install: Install,
+    /// Values of the definition's options, by name.
+    pub options: BTreeMap<String, String>,
+    /// Variables the image sets for it.
+    pub env: BTreeMap<EnvName, String>,
+    /// Commands that must succeed in the finished image.
+    pub checks: Vec<Check>,
+    /// Everything that is downloaded for it, packages of the distribution included; sorted.
+    pub artifacts: Vec<Artifact>,
+    /// Whether somebody asked for it by name.
+    pub cause: Cause,
+    /// Where it was asked for.
+    pub origin: Span,
+}
+
+/// An agent with its version and what it adds to an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PinnedAgent {
+    /// The agent itself.
+    pub component: PinnedComponent,
+    /// The MCP servers it gets, sorted by name.
+    pub mcp: Vec<McpServer>,
+    /// The language servers it gets, sorted by name.
+    pub lsp: Vec<LspServer>,
+    /// How it is told about them.
+    pub registrations: Vec<Registration>,
+    /// Files it needs in the image, absolute path and exact text.
+    pub files: BTreeMap<String, String>,
+    /// `post_build` scripts inside the `agent` block.
+    pub post_build: Vec<Hook>,
 }

@@ -1,0 +1,55 @@
+//! Placeholders of `install` blocks, filled in.
+
+use std::collections::BTreeMap;
+
+use crate::spec::{Arch, Template};
+
+/// What placeholders of an `install` block mean.
+#[derive(Clone, Copy, Debug)]
+pub struct Values<'a> {
+    /// `%{version}`; `None` while it is not known.
+    pub version: Option<&'a str>,
+    /// `%{arch.docker}` and `%{arch.uname}`.
+    pub arch: Arch,
+    /// What `%{arch}` means; Docker's name where it says nothing.
+    pub arch_names: &'a BTreeMap<Arch, String>,
+    /// `%{option.NAME}`.
+    pub options: &'a BTreeMap<String, String>,
+}
+
+/// Fills a template in. `%%{` becomes `%{`. A placeholder without a meaning is returned as the error: its name.
+pub fn expand(template: &Template, values: &Values) -> Result<String, String> {
+    let mut out = String::new();
+    let mut rest = template.0.as_str();
+    while let Some(at) = rest.find('%') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        if let Some(after) = rest.strip_prefix("%%{") {
+            out.push_str("%{");
+            rest = after;
+        } else if let Some((name, after)) = rest.strip_prefix("%{").and_then(|text| text.split_once('}')) {
+            out.push_str(&value(name, values).ok_or_else(|| name.to_string())?);
+            rest = after;
+        } else {
+            out.push('%');
+            rest = &rest[1..];
+        }
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+fn value(name: &str, values: &Values) -> Option<String> {
+    match name {
+        "version" => values.version.map(str::to_string),
+        "arch" => Some(values.arch_names.get(&values.arch).cloned().unwrap_or_else(|| values.arch.as_str().to_string())),
+        "arch.docker" => Some(values.arch.as_str().to_string()),
+        "arch.uname" => Some(values.arch.uname().to_string()),
+        other => other.strip_prefix("option.").and_then(|option| values.options.get(option).cloned()),
+    }
+}
+
+/// Whether a template holds a placeholder that begins like this: `%{arch`.
+pub fn mentions(template: &Template, start: &str) -> bool {
+    template.0.replace("%%{", "").contains(start)
+}
