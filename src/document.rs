@@ -1,6 +1,56 @@
 //! A parsed file: nodes, arguments, properties and annotations, each with the place where it was written.
 
-use crate::source::Span;
+mod print;
+mod read;
+mod scan;
+
+use crate::problem::Problems;
+use crate::source::{SourceId, Span};
+
+pub use print::{print, quote};
+
+/// The most bytes a file may have.
+pub const MAX_BYTES: usize = 256 * 1024;
+/// The deepest nesting of braces.
+pub const MAX_DEPTH: usize = 32;
+/// The deepest nesting of `/* */` comments.
+pub const MAX_COMMENT_DEPTH: usize = 16;
+/// The deepest nesting of blocks that are commented out with `/-`.
+pub const MAX_SLASHDASH_DEPTH: usize = 4;
+/// The most problems reported for one file.
+pub const MAX_PROBLEMS: usize = 20;
+
+/// The nodes whose names have an underscore; with a hyphen they are the same nodes. The schema's tests hold this list to its table.
+pub const SNAKE_NAMES: &[&str] = &["pre_build", "post_build", "pre_run"];
+
+/// Reads a text. A scan, linear in its length, refuses what would cost the KDL parser its stack or its time, before the parser sees it.
+///
+/// The document is `None` when the text is not KDL. All problems of the text are returned, up to [`MAX_PROBLEMS`].
+pub fn parse(id: SourceId, text: &str) -> (Option<Document>, Problems) {
+    read::parse(id, text)
+}
+
+/// The files that a document asks for, in written order.
+pub fn includes(document: &Document) -> Vec<Include> {
+    let import = |node: &Node| {
+        let target = node.text(0)?.to_string();
+        let optional = node.property("optional").is_some_and(|entry| entry.value == Value::Bool(true));
+        let span = node.arguments().next()?.span;
+        Some(Include { target, optional, span })
+    };
+    document.nodes.iter().filter(|node| node.name == "import").filter_map(import).collect()
+}
+
+/// What an `import` asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Include {
+    /// The file as it was written, relative to the importing one.
+    pub target: String,
+    /// Whether the file may be missing.
+    pub optional: bool,
+    /// Where the target was written.
+    pub span: Span,
+}
 
 /// A file's nodes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

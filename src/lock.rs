@@ -1,13 +1,26 @@
 //! The lock: what every request was resolved to, for every architecture.
+//!
+//! [`queries`] says what has to be looked up, [`state`] whether a lock still answers it, [`apply`] makes a [`LockedImage`] of both. The
+//! resolvers ([`npm`], [`pypi`], [`apt`]) are pure: they take what a registry said, and return what they still have to know.
 
+pub mod apt;
+pub mod npm;
+pub mod pypi;
+pub mod release;
 pub mod template;
+pub mod version;
+
+mod apply;
+mod query;
+mod text;
+
+pub use apply::{LockedImage, PinnedAgent, PinnedComponent, PinnedLayer, apply};
+pub use query::{LockState, Query, inputs, queries, state};
+pub use text::parse;
 
 use std::collections::BTreeMap;
 
-use crate::source::Span;
-use crate::spec::{
-    Arch, BaseFrom, BuildEnv, Cause, Check, ComponentId, Distribution, EnvName, Hook, Install, LspServer, McpServer, Name, Registration, Step,
-};
+use crate::spec::{Arch, BaseFrom, ComponentId, Name};
 
 /// The contents of `silo.lock`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +35,8 @@ pub struct Lock {
     pub packages: Vec<AptPackage>,
     /// Packages of the distribution in the fetch stage. Sorted by name.
     pub fetch_packages: Vec<AptPackage>,
+    /// Downloads and packages of npm and PyPI in `base` and `layer` blocks, sorted by name, the base first. Only those that have any.
+    pub layers: Vec<LockedLayer>,
     /// Every component, agents and silo's own clients included, sorted by identifier.
     pub components: Vec<LockedComponent>,
 }
@@ -49,6 +64,17 @@ pub struct AptPackage {
     pub versions: BTreeMap<Arch, String>,
 }
 
+/// What the steps of a `base` or `layer` block download, packages of the distribution excepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockedLayer {
+    /// The layer's name; `None` for the `base` block.
+    pub name: Option<Name>,
+    /// `sha256:…` of the question ([`Query::inputs`]).
+    pub inputs: String,
+    /// Everything that is downloaded for it, sorted.
+    pub artifacts: Vec<Artifact>,
+}
+
 /// A pinned component.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LockedComponent {
@@ -56,6 +82,8 @@ pub struct LockedComponent {
     pub id: ComponentId,
     /// What was asked for.
     pub request: String,
+    /// `sha256:…` of the question ([`Query::inputs`]): a different one means that only this component has to be looked up again.
+    pub inputs: String,
     /// The way of installing it that was chosen.
     pub source: Name,
     /// The version it was resolved to.
@@ -106,111 +134,22 @@ pub enum Trust {
     FirstUse,
 }
 
-/// A package of npm, as `package-lock.json` version 3 has it.
+/// A package of npm at its place in a component's tree.
+///
+/// Platform packages are in the trees of their own architecture only, so an installation leaves nothing out: what `npm ci` may skip in silence
+/// (an optional package whose integrity is wrong) does not exist here.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NpmPackage {
     /// Its place: `node_modules/a/node_modules/b`.
     pub path: String,
+    /// In the tree of which architecture; `None` for all.
+    pub arch: Option<Arch>,
     /// Its name when that is not the end of the path (an alias).
     pub name: Option<String>,
     /// Its version.
     pub version: String,
     /// Its Subresource Integrity text, `sha512-…`.
     pub integrity: String,
-    /// Whether an installation may leave it out when the platform does not fit.
-    pub optional: bool,
     /// Its commands: name to file in the package.
     pub bin: BTreeMap<String, String>,
-    /// `os` of its manifest.
-    pub os: Vec<String>,
-    /// `cpu` of its manifest.
-    pub cpu: Vec<String>,
-    /// `libc` of its manifest.
-    pub libc: Vec<String>,
-}
-
-/// An image whose every part is pinned: what the plan is made from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LockedImage {
-    /// The image's root file system.
-    pub base: LockedBase,
-    /// The root file system of the stages that download and unpack.
-    pub fetch: LockedBase,
-    /// What the catalog knows about the distribution.
-    pub distribution: Distribution,
-    /// What the catalog knows about the distribution of the stages that download and unpack.
-    pub fetch_distribution: Distribution,
-    /// The steps of the `base` block with their downloads.
-    pub base_layer: PinnedLayer,
-    /// The user's `layer` blocks, in the order in which they apply.
-    pub layers: Vec<PinnedLayer>,
-    /// Packages of the distribution in the image: its own, those of the `base` and of the `layer` blocks. Sorted by name.
-    pub packages: Vec<AptPackage>,
-    /// Packages of the distribution in the fetch stage. Sorted by name.
-    pub fetch_packages: Vec<AptPackage>,
-    /// Languages, tools, language servers, MCP servers and clients, sorted by identifier.
-    pub components: Vec<PinnedComponent>,
-    /// The agents, sorted by name.
-    pub agents: Vec<PinnedAgent>,
-    /// Scripts run as root on the base, before anything is installed.
-    pub pre_build: Vec<Hook>,
-    /// Scripts run after everything but the agent is installed.
-    pub post_build: Vec<Hook>,
-    /// Environment of the image.
-    pub env: BTreeMap<EnvName, BuildEnv>,
-}
-
-/// A `base` or `layer` block with what its steps download.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PinnedLayer {
-    /// The layer's name; `None` for the `base` block.
-    pub name: Option<Name>,
-    /// Its steps in written order.
-    pub steps: Vec<Step>,
-    /// Its downloads and packages of npm and PyPI, sorted. Its packages of the distribution are in [`LockedImage::packages`].
-    pub artifacts: Vec<Artifact>,
-    /// Where it was written.
-    pub origin: Span,
-}
-
-/// A component with its version and the one way in which it is installed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PinnedComponent {
-    /// Which one.
-    pub id: ComponentId,
-    /// What was asked for.
-    pub request: String,
-    /// The version.
-    pub version: String,
-    /// How it is installed.
-    pub install: Install,
-    /// Values of the definition's options, by name.
-    pub options: BTreeMap<String, String>,
-    /// Variables the image sets for it.
-    pub env: BTreeMap<EnvName, String>,
-    /// Commands that must succeed in the finished image.
-    pub checks: Vec<Check>,
-    /// Everything that is downloaded for it, packages of the distribution included; sorted.
-    pub artifacts: Vec<Artifact>,
-    /// Whether somebody asked for it by name.
-    pub cause: Cause,
-    /// Where it was asked for.
-    pub origin: Span,
-}
-
-/// An agent with its version and what it adds to an image.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PinnedAgent {
-    /// The agent itself.
-    pub component: PinnedComponent,
-    /// The MCP servers it gets, sorted by name.
-    pub mcp: Vec<McpServer>,
-    /// The language servers it gets, sorted by name.
-    pub lsp: Vec<LspServer>,
-    /// How it is told about them.
-    pub registrations: Vec<Registration>,
-    /// Files it needs in the image, absolute path and exact text.
-    pub files: BTreeMap<String, String>,
-    /// `post_build` scripts inside the `agent` block.
-    pub post_build: Vec<Hook>,
 }

@@ -1,7 +1,6 @@
 //! The plan: stages, what each copies and runs, and why it is there. The Dockerfile, the Apple build spec and the identity are views of it.
 
 mod compose;
-mod npm;
 mod pip;
 mod recipe;
 mod registration;

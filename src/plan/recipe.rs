@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use super::npm::npm_files;
 use super::pip::pip_files;
 use super::{ContextFile, Files};
+use crate::lock::npm::{package_json, package_lock};
 use crate::lock::template::{Values, expand};
 use crate::lock::{Artifact, NpmPackage};
 use crate::problem::{Code, Problem, Problems};
@@ -171,19 +171,19 @@ impl Recipe {
 
     fn npm(&mut self, from: &Installation, problems: &mut Problems) {
         (self.npm, self.npm_done) = (true, true);
-        let packages: Vec<&NpmPackage> = from
+        let packages: Vec<NpmPackage> = from
             .artifacts
             .iter()
             .filter_map(|artifact| match artifact {
-                Artifact::Npm(package) => Some(package),
+                Artifact::Npm(package) => Some(package.clone()),
                 Artifact::Apt(_) | Artifact::File { .. } | Artifact::Wheel { .. } => None,
             })
             .collect();
-        let written = Arch::ALL.map(|arch| (arch, npm_files(from.slug, &packages, arch)));
+        let written = Arch::ALL.map(|arch| (arch, [package_json(&packages, arch), package_lock(&packages, arch)]));
         let same = written[0].1 == written[1].1;
         let lines = written.map(|(arch, files)| {
             let folder = if same { "npm".to_string() } else { format!("npm-{}", arch.as_str()) };
-            for (name, text) in [("package.json", files.manifest), ("package-lock.json", files.lock)] {
+            for (name, text) in ["package.json", "package-lock.json"].into_iter().zip(files) {
                 self.files.insert(format!("{folder}/{name}"), ContextFile { mode: 0o644, bytes: text.into_bytes() });
             }
             (arch, vec!["npm".to_string(), folder])

@@ -1,0 +1,138 @@
+//! From the KDL crate's tree to silo's, and from its complaints to problems.
+
+use kdl::{KdlDocument, KdlEntry, KdlError, KdlIdentifier, KdlNode, KdlValue};
+
+use super::scan::{Fault, Gravity, scan};
+use super::{Annotation, Document, Entry, MAX_BYTES, MAX_PROBLEMS, Node, SNAKE_NAMES, Value};
+use crate::problem::{Code, Problem, Problems};
+use crate::source::{SourceId, Span};
+
+pub(super) fn parse(id: SourceId, text: &str) -> (Option<Document>, Problems) {
+    let mut problems = Problems::default();
+    if text.len() > MAX_BYTES {
+        let problem = Problem::new(Code::TooLarge, format!("the file has {} bytes and silo reads at most {MAX_BYTES}", text.len()))
+            .at(Span { source: id, start: 0, end: 0 }, "")
+            .help("split it with `import`, and keep data that is not configuration elsewhere");
+        problems.push(problem);
+        return (None, problems);
+    }
+    let faults = scan(id, text);
+    if faults.iter().any(|fault| fault.gravity == Gravity::Fatal) {
+        report(&mut problems, faults.into_iter().map(|fault| fault.problem));
+        return (None, problems);
+    }
+    let reader = Reader { id, text };
+    match KdlDocument::parse_v2(text) {
+        Ok(parsed) => {
+            let misread = faults.into_iter().filter(|fault| fault.gravity == Gravity::Misread);
+            report(&mut problems, misread.map(|fault| fault.problem));
+            let mut nodes = reader.nodes(&parsed);
+            nodes.retain(|node| node.name != "@kdl:schema");
+            (Some(Document { nodes }), problems)
+        }
+        Err(error) => {
+            report(&mut problems, reader.refusal(&error, faults).into_iter());
+            (None, problems)
+        }
+    }
+}
+
+/// Adds problems up to the limit.
+fn report(problems: &mut Problems, found: impl Iterator<Item = Problem>) {
+    for problem in found.take(MAX_PROBLEMS) {
+        problems.push(problem);
+    }
+}
+
+struct Reader<'a> {
+    id: SourceId,
+    text: &'a str,
+}
+
+impl Reader<'_> {
+    fn nodes(&self, document: &KdlDocument) -> Vec<Node> {
+        document.nodes().iter().map(|node| self.node(node)).collect()
+    }
+
+    fn node(&self, node: &KdlNode) -> Node {
+        let written = node.name().value();
+        let snake = written.replace('-', "_");
+        let name = if SNAKE_NAMES.contains(&snake.as_str()) { snake } else { written.to_string() };
+        Node {
+            name,
+            name_span: self.identifier(node.name()),
+            annotation: node.ty().map(|ty| self.annotation(ty)),
+            entries: node.entries().iter().map(|entry| self.entry(entry)).collect(),
+            children: node.children().map(|children| self.nodes(children)),
+            span: self.trimmed(node.span().offset(), node.span().len()),
+        }
+    }
+
+    fn entry(&self, entry: &KdlEntry) -> Entry {
+        let value = match entry.value() {
+            KdlValue::String(text) => Value::String(text.clone()),
+            KdlValue::Integer(number) => Value::Integer(*number),
+            KdlValue::Float(number) => {
+                let written = entry.format().map(|format| format.value_repr.clone());
+                Value::Decimal(written.unwrap_or_else(|| number.to_string()))
+            }
+            KdlValue::Bool(value) => Value::Bool(*value),
+            KdlValue::Null => Value::Null,
+        };
+        Entry {
+            name: entry.name().map(|name| name.value().to_string()),
+            annotation: entry.ty().map(|ty| self.annotation(ty)),
+            value,
+            span: self.trimmed(entry.span().offset(), entry.span().len()),
+        }
+    }
+
+    fn annotation(&self, ty: &KdlIdentifier) -> Annotation {
+        Annotation { text: ty.value().to_string(), span: self.identifier(ty) }
+    }
+
+    fn identifier(&self, identifier: &KdlIdentifier) -> Span {
+        self.trimmed(identifier.span().offset(), identifier.span().len())
+    }
+
+    /// A range without the space around it: the crate's spans reach up to the next token.
+    fn trimmed(&self, offset: usize, length: usize) -> Span {
+        let end = (offset + length).min(self.text.len());
+        let written = self.text.get(offset..end).unwrap_or("");
+        let start = offset + (written.len() - written.trim_start().len());
+        let end = start + written.trim().len();
+        Span { source: self.id, start: start as u32, end: end as u32 }
+    }
+
+    /// What to say about a text that the crate refuses: the scan's words where it has some, the crate's own elsewhere.
+    fn refusal(&self, error: &KdlError, faults: Vec<Fault>) -> Vec<Problem> {
+        let line = |at: usize| self.text.as_bytes()[..at.min(self.text.len())].iter().filter(|byte| **byte == b'\n').count();
+        let start = |problem: &Problem| problem.labels.first().map_or(0, |label| label.span.start as usize);
+        let mut found: Vec<Problem> = faults.into_iter().map(|fault| fault.problem).collect();
+        let explained = !found.is_empty();
+        let mut lines: Vec<usize> = found.iter().map(|problem| line(start(problem))).collect();
+        for diagnostic in &error.diagnostics {
+            // The crate's recovery leaves several complaints about one mistake, and a last one for the whole document.
+            let at = line(diagnostic.span.offset());
+            let whole = diagnostic.span.len() == 0 && diagnostic.message.is_none();
+            if lines.contains(&at) || (explained && whole) || lines.len() >= MAX_PROBLEMS {
+                continue;
+            }
+            lines.push(at);
+            let message = diagnostic.message.as_deref().map_or_else(|| "this is not KDL".to_string(), lower);
+            let mut problem = Problem::new(Code::Syntax, message)
+                .at(self.trimmed(diagnostic.span.offset(), diagnostic.span.len()), diagnostic.label.clone().unwrap_or_default());
+            problem.help = diagnostic.help.as_deref().map(lower);
+            found.push(problem);
+        }
+        found.sort_by_key(start);
+        found
+    }
+}
+
+/// A sentence of the crate's in the style of silo's: lower case, without a full stop.
+fn lower(sentence: &str) -> String {
+    let sentence = sentence.trim_end_matches('.');
+    let mut chars = sentence.chars();
+    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
+}

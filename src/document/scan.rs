@@ -1,0 +1,524 @@
+//! A linear look at a text before the KDL parser sees it: limits, balance, and the mistakes people make.
+//!
+//! The parser (kdl 6.7.1) needs exponential time for nested `/-` blocks and overflows the stack on deep nesting, and a repository's file is
+//! read before anyone trusts it. The scan also knows what people write by habit from other languages, and says what to write instead.
+
+use super::{MAX_COMMENT_DEPTH, MAX_DEPTH, MAX_SLASHDASH_DEPTH};
+use crate::problem::{Code, Problem};
+use crate::source::{SourceId, Span};
+
+/// What is to be done about a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gravity {
+    /// The text must not reach the parser.
+    Fatal,
+    /// The parser accepts it and would mean something else than the writer.
+    Misread,
+    /// The parser refuses it; this says it better.
+    Refused,
+}
+
+/// Something wrong with the text.
+pub(super) struct Fault {
+    pub(super) gravity: Gravity,
+    pub(super) problem: Problem,
+}
+
+/// Looks at the whole text.
+pub(super) fn scan(id: SourceId, text: &str) -> Vec<Fault> {
+    let mut scanner = Scanner { id, text, at: 0, faults: Vec::new(), blocks: Vec::new(), node: NodeState::default() };
+    scanner.run();
+    scanner.faults
+}
+
+/// An open `{`.
+struct Block {
+    /// Where it stands.
+    open: usize,
+    /// The column of the first character of its line.
+    indent: usize,
+    /// The first line in the block that is not indented further than the block's own line.
+    dedent: Option<usize>,
+    /// The node that the block belongs to.
+    outer: NodeState,
+    /// How many of the blocks around and including this one are commented out.
+    slashdashes: usize,
+}
+
+/// What was seen of the node being read.
+#[derive(Clone, Copy, Default)]
+struct NodeState {
+    /// How many words, strings and keywords.
+    tokens: usize,
+    /// The last word, when it was the last thing read.
+    last_word: Option<(usize, usize)>,
+    /// Whether a `/-` was seen.
+    slashdash: bool,
+    /// How many parentheses are open.
+    parens: usize,
+}
+
+struct Scanner<'a> {
+    id: SourceId,
+    text: &'a str,
+    at: usize,
+    faults: Vec<Fault>,
+    blocks: Vec<Block>,
+    node: NodeState,
+}
+
+impl Scanner<'_> {
+    fn rest(&self) -> &str {
+        &self.text[self.at..]
+    }
+
+    fn span(&self, start: usize, end: usize) -> Span {
+        Span { source: self.id, start: start as u32, end: end as u32 }
+    }
+
+    fn fault(&mut self, gravity: Gravity, problem: Problem) {
+        self.faults.push(Fault { gravity, problem });
+    }
+
+    fn run(&mut self) {
+        if self.text.starts_with('\u{feff}') {
+            self.at = '\u{feff}'.len_utf8();
+        }
+        let mut line_start = true;
+        while let Some(c) = self.rest().chars().next() {
+            let start = self.at;
+            if is_newline(c) {
+                self.at += c.len_utf8();
+                self.end_node();
+                line_start = true;
+                continue;
+            }
+            if c.is_whitespace() {
+                self.at += c.len_utf8();
+                continue;
+            }
+            if line_start {
+                line_start = false;
+                self.note_indent(start, c);
+            }
+            if !self.token(c) {
+                return;
+            }
+            debug_assert!(self.at > start, "the scan moves on");
+        }
+        self.unclosed();
+    }
+
+    /// Reads one token that begins with `c`; false when there is no use in reading on.
+    fn token(&mut self, c: char) -> bool {
+        let start = self.at;
+        if self.rest().starts_with("//") {
+            self.at += self.rest().find(is_newline).unwrap_or(self.rest().len());
+            return self.controls(start);
+        }
+        if self.rest().starts_with("/*") {
+            return self.comment() && self.controls(start);
+        }
+        if self.rest().starts_with("/-") {
+            self.at += 2;
+            self.node.slashdash = true;
+            return true;
+        }
+        match c {
+            '{' => self.open(),
+            '}' => self.close(),
+            ';' => {
+                self.at += 1;
+                self.end_node();
+                true
+            }
+            '(' | ')' => {
+                self.at += 1;
+                self.node.parens = if c == '(' { self.node.parens + 1 } else { self.node.parens.saturating_sub(1) };
+                self.node.last_word = None;
+                true
+            }
+            '=' => self.equals(),
+            '"' => self.string(0),
+            '#' => self.hash(),
+            '[' | ']' => self.bracket(c),
+            '\\' if self.continues_line() => true,
+            _ if is_forbidden(c) => {
+                self.at += c.len_utf8();
+                self.forbidden(start, c);
+                true
+            }
+            _ => self.word(),
+        }
+    }
+
+    /// A backslash at the end of a line joins the next one to it.
+    fn continues_line(&mut self) -> bool {
+        let mut end = 1;
+        for c in self.rest()[1..].chars() {
+            if is_newline(c) {
+                // The pair CR LF is one line end.
+                let crlf = c == '\r' && self.rest()[end..].starts_with("\r\n");
+                self.at += end + if crlf { 2 } else { c.len_utf8() };
+                return true;
+            }
+            if !c.is_whitespace() {
+                let comment = self.rest()[end..].starts_with("//");
+                if comment {
+                    let line = self.rest()[end..].find(is_newline).map_or(self.rest().len(), |found| end + found);
+                    let newline = self.rest()[line..].chars().next().map_or(0, char::len_utf8);
+                    self.at += line + newline;
+                }
+                return comment;
+            }
+            end += c.len_utf8();
+        }
+        self.at += end;
+        true
+    }
+
+    fn end_node(&mut self) {
+        // `/-` may stand on the line before what it comments out.
+        if self.node.tokens > 0 || !self.node.slashdash {
+            self.node = NodeState::default();
+        }
+    }
+
+    fn note_indent(&mut self, start: usize, c: char) {
+        let indent = self.indent(start);
+        for block in &mut self.blocks {
+            if c != '}' && block.dedent.is_none() && indent <= block.indent {
+                block.dedent = Some(start);
+            }
+        }
+    }
+
+    /// How many characters stand before the first one of the line of a place.
+    fn indent(&self, at: usize) -> usize {
+        let line = self.text[..at].rfind(is_newline).map_or(0, |found| found + 1);
+        self.text[line..].chars().take_while(|c| *c == ' ' || *c == '\t').count()
+    }
+
+    fn open(&mut self) -> bool {
+        let start = self.at;
+        let around = self.blocks.last().map_or(0, |block| block.slashdashes);
+        let slashdashes = around + usize::from(self.node.slashdash);
+        if self.blocks.len() == MAX_DEPTH {
+            let problem = Problem::new(Code::TooDeep, format!("blocks are nested more than {MAX_DEPTH} deep"))
+                .at(self.span(start, start + 1), "this block is one too deep")
+                .help("silo.kdl never needs more than a handful of levels; is a `}` missing further up?");
+            self.fault(Gravity::Fatal, problem);
+            return false;
+        }
+        if slashdashes > MAX_SLASHDASH_DEPTH {
+            let problem = Problem::new(Code::TooDeep, format!("more than {MAX_SLASHDASH_DEPTH} blocks inside each other are commented out with `/-`"))
+                .at(self.span(start, start + 1), "this block is one too deep")
+                .help("one `/-` before the outermost block comments out everything in it; remove the inner ones");
+            self.fault(Gravity::Fatal, problem);
+            return false;
+        }
+        let indent = self.indent(start);
+        self.blocks.push(Block { open: start, indent, dedent: None, outer: self.node, slashdashes });
+        self.node = NodeState::default();
+        self.at += 1;
+        true
+    }
+
+    fn close(&mut self) -> bool {
+        let start = self.at;
+        self.at += 1;
+        match self.blocks.pop() {
+            Some(block) => {
+                self.node = block.outer;
+                self.node.tokens += 1;
+                self.node.last_word = None;
+            }
+            None => {
+                let problem = Problem::new(Code::Syntax, "a `}` closes nothing")
+                    .at(self.span(start, start + 1), "there is no open block here")
+                    .help("remove this `}`, or add the `{` it belongs to");
+                self.fault(Gravity::Fatal, problem);
+            }
+        }
+        true
+    }
+
+    fn unclosed(&mut self) {
+        let Some(block) = self.blocks.last() else { return };
+        // The block that is meant is the innermost one whose contents fall back to its own indentation; else the innermost one.
+        let block = self.blocks.iter().rev().find(|block| block.dedent.is_some()).unwrap_or(block);
+        let mut problem = Problem::new(Code::Syntax, "a block is never closed")
+            .at(self.span(block.open, block.open + 1), "this `{` has no `}`");
+        if let Some(at) = block.dedent {
+            let end = at + self.text[at..].find(|c: char| c.is_whitespace()).unwrap_or(self.text.len() - at);
+            problem = problem.at(self.span(at, end), "the `}` is probably missing before this line");
+        }
+        self.fault(Gravity::Fatal, problem.help("add a `}` on a line of its own where the block ends"));
+    }
+
+    fn comment(&mut self) -> bool {
+        let start = self.at;
+        let mut depth = 0usize;
+        loop {
+            let rest = self.rest();
+            if rest.starts_with("/*") {
+                depth += 1;
+                self.at += 2;
+                if depth > MAX_COMMENT_DEPTH {
+                    let problem = Problem::new(Code::TooDeep, format!("comments are nested more than {MAX_COMMENT_DEPTH} deep"))
+                        .at(self.span(self.at - 2, self.at), "this comment is one too deep")
+                        .help("use `//` at the start of each line instead");
+                    self.fault(Gravity::Fatal, problem);
+                    return false;
+                }
+            } else if rest.starts_with("*/") {
+                depth -= 1;
+                self.at += 2;
+                if depth == 0 {
+                    return true;
+                }
+            } else if let Some(c) = rest.chars().next() {
+                self.at += c.len_utf8();
+            } else {
+                let problem = Problem::new(Code::Syntax, "a comment is never closed")
+                    .at(self.span(start, start + 2), "this `/*` has no `*/`")
+                    .help("add `*/` where the comment ends, or start each line with `//`");
+                self.fault(Gravity::Fatal, problem);
+                return false;
+            }
+        }
+    }
+
+    /// Reports the characters that KDL forbids between `start` and here.
+    fn controls(&mut self, start: usize) -> bool {
+        let found: Vec<(usize, char)> =
+            self.text[start..self.at].char_indices().filter(|(_, c)| is_forbidden(*c)).map(|(at, c)| (start + at, c)).collect();
+        for (at, c) in found {
+            self.forbidden(at, c);
+        }
+        true
+    }
+
+    fn forbidden(&mut self, at: usize, c: char) {
+        let code = c as u32;
+        let what = match c {
+            '\0' => "a NUL byte".to_string(),
+            c if c.is_control() => format!("the control character U+{code:04X}"),
+            c => format!("the invisible character U+{:04X}", c as u32),
+        };
+        let problem = Problem::new(Code::Syntax, format!("{what} stands in the file"))
+            .at(self.span(at, at + c.len_utf8()), "here")
+            .help(format!("remove it; if a value needs it, write `\\u{{{code:x}}}` inside a quoted string"));
+        self.fault(Gravity::Fatal, problem);
+    }
+
+    /// A quoted string, with the opening quote here; `hashes` stand before it when it is raw.
+    fn string(&mut self, hashes: usize) -> bool {
+        let start = self.at - hashes;
+        let multiline = self.rest().starts_with("\"\"\"");
+        let quotes = if multiline { "\"\"\"" } else { "\"" };
+        let end = format!("{quotes}{}", "#".repeat(hashes));
+        self.at += quotes.len();
+        let body = self.at;
+        loop {
+            let rest = self.rest();
+            if rest.starts_with(end.as_str()) {
+                self.at += end.len();
+                self.node.tokens += 1;
+                self.node.last_word = None;
+                return self.controls(start);
+            }
+            let Some(c) = rest.chars().next() else {
+                return self.unclosed_string(start, body, multiline);
+            };
+            if is_newline(c) && !multiline {
+                return self.unclosed_string(start, body, multiline);
+            }
+            if c == '\\' && hashes == 0 {
+                self.at += 1;
+                let spaces = self.rest().len() - self.rest().trim_start().len();
+                self.at += if spaces > 0 { spaces } else { self.rest().chars().next().map_or(0, char::len_utf8) };
+            } else {
+                self.at += c.len_utf8();
+            }
+        }
+    }
+
+    fn unclosed_string(&mut self, start: usize, body: usize, multiline: bool) -> bool {
+        let (message, help) = if multiline {
+            ("a text of several lines is never closed", "end it with `\"\"\"` on a line of its own")
+        } else {
+            ("a text is not closed on its line", "add the closing quote; a text of several lines begins and ends with `\"\"\"`, each on a line of its own")
+        };
+        let problem = Problem::new(Code::Syntax, message).at(self.span(start, body), "it begins here").help(help);
+        self.fault(Gravity::Fatal, problem);
+        // What follows an unclosed quote cannot be told apart from text.
+        false
+    }
+
+    /// `#true`, a raw string, or a comment as shells write it.
+    fn hash(&mut self) -> bool {
+        let start = self.at;
+        let hashes = self.rest().len() - self.rest().trim_start_matches('#').len();
+        if self.rest()[hashes..].starts_with('"') {
+            self.at += hashes;
+            return self.string(hashes);
+        }
+        let word = self.bare_run();
+        if matches!(word.as_str(), "#true" | "#false" | "#null" | "#inf" | "#-inf" | "#nan") {
+            self.node.tokens += 1;
+            self.node.last_word = None;
+            return true;
+        }
+        let (message, help) = if word.trim_matches('#').is_empty() || self.node.tokens == 0 {
+            ("a comment begins with `//`, not with `#`".to_string(), "write `//` instead of `#`".to_string())
+        } else {
+            let quoted = super::quote(&word);
+            (format!("`{word}` is not a keyword"), format!("write `#true`, `#false` or `#null`, or quote the text: `{quoted}`"))
+        };
+        let problem = Problem::new(Code::Syntax, message).at(self.span(start, self.at), "here").help(help);
+        self.fault(Gravity::Refused, problem);
+        if self.node.tokens == 0 || word.trim_matches('#').is_empty() {
+            self.at += self.rest().find(is_newline).unwrap_or(self.rest().len());
+        }
+        true
+    }
+
+    fn bracket(&mut self, c: char) -> bool {
+        let start = self.at;
+        self.at += 1;
+        if c == '[' {
+            let line = self.rest().find(is_newline).unwrap_or(self.rest().len());
+            let end = self.rest()[..line].find(']').map_or(self.at, |found| self.at + found + 1);
+            let problem = Problem::new(Code::Syntax, "KDL has no lists in brackets")
+                .at(self.span(start, end), "here")
+                .help("write the items one after the other, separated by spaces: `args \"a\" \"b\"`");
+            self.fault(Gravity::Refused, problem);
+            if end > self.at {
+                self.at = end;
+            }
+        }
+        true
+    }
+
+    fn equals(&mut self) -> bool {
+        let start = self.at;
+        self.at += 1;
+        if self.node.tokens == 1
+            && self.node.parens == 0
+            && let Some((word, end)) = self.node.last_word
+        {
+            let name = self.text[word..end].to_string();
+            let value: String = self.rest().split(is_newline).next().unwrap_or("").trim().chars().take(40).collect();
+            let problem = Problem::new(Code::Syntax, format!("`{name}` is a node, and a node is not assigned to"))
+                .at(self.span(start, start + 1), "there is no `=` after a node's name")
+                .help(format!("write `{name} {value}`; an `=` belongs between a property and its value, as in `{name} key=\"value\"`"));
+            self.fault(Gravity::Refused, problem);
+        }
+        true
+    }
+
+    /// Moves over characters that are not space, block, quote, parenthesis, `;` or `=`, and returns them.
+    fn bare_run(&mut self) -> String {
+        let rest = self.rest();
+        let stop = |c: char| c.is_whitespace() || is_newline(c) || is_forbidden(c) || matches!(c, '{' | '}' | '"' | '(' | ')' | ';' | '=' | '[' | ']');
+        let mut end = rest.find(stop).unwrap_or(rest.len());
+        // A comment ends a word too, except in what looks like a URL.
+        let slashes = rest[..end].find("//").filter(|at| !rest[..*at].ends_with(':'));
+        let comment = rest[..end].find("/*");
+        for at in [slashes, comment].into_iter().flatten().filter(|at| *at > 0) {
+            end = end.min(at);
+        }
+        let first = rest.chars().next().map_or(0, char::len_utf8);
+        let run = rest[..end.max(first)].to_string();
+        self.at += run.len();
+        run
+    }
+
+    fn word(&mut self) -> bool {
+        let start = self.at;
+        let word = self.bare_run();
+        let span = self.span(start, self.at);
+        if let Some((gravity, message, help)) = judge(&word, self.node.tokens == 0 && self.node.parens == 0) {
+            self.fault(gravity, Problem::new(Code::Syntax, message).at(span, "here").help(help));
+        }
+        if self.node.parens == 0 {
+            self.node.tokens += 1;
+            self.node.last_word = Some((start, self.at));
+        }
+        true
+    }
+}
+
+/// What is wrong with an unquoted word; `name` says that it stands where a node's name stands.
+fn judge(word: &str, name: bool) -> Option<(Gravity, String, String)> {
+    let quoted = super::quote(word);
+    if word.contains(['\u{201c}', '\u{201d}', '\u{201e}', '\u{2018}', '\u{2019}', '\u{00ab}', '\u{00bb}']) {
+        let plain: String = word.chars().filter(|c| !"\u{201c}\u{201d}\u{201e}\u{2018}\u{2019}\u{00ab}\u{00bb}".contains(*c)).collect();
+        let help = format!("use the plain quote of the keyboard: `{}`", super::quote(&plain));
+        return Some((Gravity::Misread, format!("`{word}` has typographic quotes, which quote nothing"), help));
+    }
+    if word != "," && word.ends_with(',') || word.starts_with(',') {
+        let bare = word.trim_matches(',');
+        let help = match (bare.is_empty(), judge(bare, false)) {
+            (true, _) => "remove the comma; values are separated by spaces".to_string(),
+            (false, None) => format!("write `{bare}` without the comma; values are separated by spaces"),
+            (false, Some(_)) => format!("write `{}` without the comma; values are separated by spaces", super::quote(bare)),
+        };
+        return Some((Gravity::Misread, format!("the comma would become part of the word `{word}`"), help));
+    }
+    if word.contains("://") {
+        return Some((Gravity::Misread, "a URL without quotes ends at its `//`, which begins a comment".to_string(), format!("quote it: `{quoted}`")));
+    }
+    if let "true" | "false" | "null" | "inf" | "-inf" | "nan" = word {
+        let help = format!("write `#{word}`, or `{quoted}` if you mean the text");
+        return Some((Gravity::Refused, format!("`{word}` needs a `#` before it"), help));
+    }
+    let digits = word.trim_start_matches(['+', '-']);
+    if digits.starts_with(|c: char| c.is_ascii_digit()) || digits.starts_with('.') && digits[1..].starts_with(|c: char| c.is_ascii_digit()) {
+        return (!is_number(word)).then(|| {
+            let message = format!("`{word}` begins like a number and is none");
+            (Gravity::Refused, message, format!("quote it: `{quoted}`"))
+        });
+    }
+    if word.contains(['/', '\\', '#']) {
+        let message = if name { format!("`{word}` cannot be the name of a node") } else { format!("`{word}` needs quotes") };
+        let help = if name { "a line begins with the name of a node, such as `env` or `mount`".to_string() } else { format!("quote it: `{quoted}`") };
+        return Some((Gravity::Refused, message, help));
+    }
+    None
+}
+
+/// Whether KDL 2 reads a word as a number.
+fn is_number(word: &str) -> bool {
+    let digits = |text: &str, radix: u32| {
+        text.starts_with(|c: char| c.is_digit(radix)) && text.chars().all(|c| c.is_digit(radix) || c == '_')
+    };
+    let word = word.strip_prefix(['+', '-']).unwrap_or(word);
+    for (prefix, radix) in [("0x", 16), ("0o", 8), ("0b", 2)] {
+        if let Some(rest) = word.strip_prefix(prefix) {
+            return digits(rest, radix);
+        }
+    }
+    let (mantissa, exponent) = match word.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, Some(exponent)),
+        None => (word, None),
+    };
+    let (whole, fraction) = match mantissa.split_once('.') {
+        Some((whole, fraction)) => (whole, Some(fraction)),
+        None => (mantissa, None),
+    };
+    digits(whole, 10)
+        && fraction.is_none_or(|fraction| digits(fraction, 10))
+        && exponent.is_none_or(|exponent| digits(exponent.strip_prefix(['+', '-']).unwrap_or(exponent), 10))
+}
+
+/// The line ends of KDL 2 (specification, "Newline").
+pub(super) fn is_newline(c: char) -> bool {
+    matches!(c, '\n' | '\r' | '\u{85}' | '\u{b}' | '\u{c}' | '\u{2028}' | '\u{2029}')
+}
+
+/// The characters that KDL 2 forbids everywhere (specification, "Disallowed Literal Code Points").
+pub(super) fn is_forbidden(c: char) -> bool {
+    matches!(c, '\0'..='\u{8}' | '\u{e}'..='\u{1f}' | '\u{7f}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}

@@ -1,0 +1,179 @@
+//! A specification and its lock become one value: exactly one way to install each component, with its version and artefacts.
+
+use std::collections::BTreeMap;
+
+use super::{AptPackage, Artifact, Lock, LockedBase};
+use super::query::{LockState, state};
+use crate::problem::{Code, Problem, Problems};
+use crate::source::Span;
+use crate::spec::{
+    AgentImage, Base, BuildEnv, Cause, Check, Component, ComponentId, Distribution, EnvName, Hook, ImageLayer, ImageSpec, Install, LspServer, McpServer,
+    Name, Registration, Step,
+};
+
+/// An image whose every part is pinned: what the plan is made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockedImage {
+    /// The image's root file system.
+    pub base: LockedBase,
+    /// The root file system of the stages that download and unpack.
+    pub fetch: LockedBase,
+    /// What the catalog knows about the distribution.
+    pub distribution: Distribution,
+    /// What the catalog knows about the distribution of the stages that download and unpack.
+    pub fetch_distribution: Distribution,
+    /// The steps of the `base` block with their downloads.
+    pub base_layer: PinnedLayer,
+    /// The user's `layer` blocks, in the order in which they apply.
+    pub layers: Vec<PinnedLayer>,
+    /// Packages of the distribution in the image: its own, those of the `base` and of the `layer` blocks. Sorted by name.
+    pub packages: Vec<AptPackage>,
+    /// Packages of the distribution in the fetch stage. Sorted by name.
+    pub fetch_packages: Vec<AptPackage>,
+    /// Languages, tools, language servers, MCP servers and clients, sorted by identifier.
+    pub components: Vec<PinnedComponent>,
+    /// The agents, sorted by name.
+    pub agents: Vec<PinnedAgent>,
+    /// Scripts run as root on the base, before anything is installed.
+    pub pre_build: Vec<Hook>,
+    /// Scripts run after everything but the agent is installed.
+    pub post_build: Vec<Hook>,
+    /// Environment of the image.
+    pub env: BTreeMap<EnvName, BuildEnv>,
+}
+
+/// A `base` or `layer` block with what its steps download.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PinnedLayer {
+    /// The layer's name; `None` for the `base` block.
+    pub name: Option<Name>,
+    /// Its steps in written order.
+    pub steps: Vec<Step>,
+    /// Its downloads and packages of npm and PyPI, sorted. Its packages of the distribution are in [`LockedImage::packages`].
+    pub artifacts: Vec<Artifact>,
+    /// Where it was written.
+    pub origin: Span,
+}
+
+/// A component with its version and the one way in which it is installed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PinnedComponent {
+    /// Which one.
+    pub id: ComponentId,
+    /// What was asked for.
+    pub request: String,
+    /// The version.
+    pub version: String,
+    /// How it is installed.
+    pub install: Install,
+    /// Values of the definition's options, by name.
+    pub options: BTreeMap<String, String>,
+    /// Variables the image sets for it.
+    pub env: BTreeMap<EnvName, String>,
+    /// Commands that must succeed in the finished image.
+    pub checks: Vec<Check>,
+    /// Everything that is downloaded for it, packages of the distribution included; sorted.
+    pub artifacts: Vec<Artifact>,
+    /// Whether somebody asked for it by name.
+    pub cause: Cause,
+    /// Where it was asked for.
+    pub origin: Span,
+}
+
+/// An agent with its version and what it adds to an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PinnedAgent {
+    /// The agent itself.
+    pub component: PinnedComponent,
+    /// The MCP servers it gets, sorted by name.
+    pub mcp: Vec<McpServer>,
+    /// The language servers it gets, sorted by name.
+    pub lsp: Vec<LspServer>,
+    /// How it is told about them.
+    pub registrations: Vec<Registration>,
+    /// Files it needs in the image, absolute path and exact text.
+    pub files: BTreeMap<String, String>,
+    /// `post_build` scripts inside the `agent` block.
+    pub post_build: Vec<Hook>,
+}
+
+/// Puts a lock's answers into a specification. A lock that does not answer every question gives `lock::stale` and no image.
+pub fn apply(spec: &ImageSpec, lock: &Lock) -> (Option<LockedImage>, Problems) {
+    let mut problems = Problems::default();
+    match state(spec, Some(lock)) {
+        LockState::Fresh => {}
+        LockState::Missing => problems.push(Problem::new(Code::LockMissing, "there is no lock").help("silo lock")),
+        LockState::Stale(changes) => problems.push(stale(spec, &changes)),
+    }
+    if problems.has_errors() {
+        return (None, problems);
+    }
+    let ImageSpec { base: Base { reference: _, from: _, steps, distribution, origin }, fetch, layers, components, agents, pre_build, post_build, env } = spec;
+    let components = components.iter().filter_map(|component| pin(component, lock, &mut problems)).collect();
+    let agents = agents
+        .iter()
+        .filter_map(|agent| {
+            let AgentImage { component, mcp, lsp, registrations, files, post_build } = agent;
+            Some(PinnedAgent {
+                component: pin(component, lock, &mut problems)?,
+                mcp: mcp.clone(),
+                lsp: lsp.clone(),
+                registrations: registrations.clone(),
+                files: files.clone(),
+                post_build: post_build.clone(),
+            })
+        })
+        .collect();
+    let image = LockedImage {
+        base: lock.base.clone(),
+        fetch: lock.fetch.clone(),
+        distribution: distribution.clone(),
+        fetch_distribution: fetch.distribution.clone(),
+        base_layer: pin_layer(None, steps, *origin, lock),
+        layers: layers.iter().map(|ImageLayer { name, steps, origin }| pin_layer(Some(name), steps, *origin, lock)).collect(),
+        packages: lock.packages.clone(),
+        fetch_packages: lock.fetch_packages.clone(),
+        components,
+        agents,
+        pre_build: pre_build.clone(),
+        post_build: post_build.clone(),
+        env: env.clone(),
+    };
+    if problems.has_errors() { (None, problems) } else { (Some(image), problems) }
+}
+
+fn stale(spec: &ImageSpec, changes: &[String]) -> Problem {
+    Problem::new(Code::LockStale, format!("silo.lock does not match the configuration: {}", changes.join("; ")))
+        .at(spec.base.origin, "")
+        .help("silo lock")
+}
+
+fn pin_layer(name: Option<&Name>, steps: &[Step], origin: Span, lock: &Lock) -> PinnedLayer {
+    let locked = lock.layers.iter().find(|layer| layer.name.as_ref() == name);
+    PinnedLayer { name: name.cloned(), steps: steps.to_vec(), artifacts: locked.map(|layer| layer.artifacts.clone()).unwrap_or_default(), origin }
+}
+
+fn pin(component: &Component, lock: &Lock, problems: &mut Problems) -> Option<PinnedComponent> {
+    let Component { id, request, installs, options, env, checks, cause, origin } = component;
+    let Some(locked) = lock.components.iter().find(|locked| locked.id == *id) else {
+        problems.push(Problem::new(Code::LockStale, format!("{id} is not in silo.lock")).at(*origin, "").help("silo lock"));
+        return None;
+    };
+    let Some(install) = installs.iter().find(|install| install.source == locked.source) else {
+        let message = format!("silo.lock installs {id} from `{}`, which is none of its sources", locked.source);
+        problems.push(Problem::new(Code::LockStale, message).at(*origin, "").help("silo lock"));
+        return None;
+    };
+    Some(PinnedComponent {
+        id: id.clone(),
+        request: request.clone(),
+        version: locked.version.clone(),
+        install: install.clone(),
+        options: options.clone(),
+        env: env.clone(),
+        checks: checks.clone(),
+        artifacts: locked.artifacts.clone(),
+        cause: *cause,
+        origin: *origin,
+    })
+}

@@ -1,0 +1,317 @@
+//! What has to be looked up for a specification, and whether a lock still answers it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::template::mentions;
+use super::{Lock, LockedBase};
+use crate::spec::{Arch, Base, BaseFrom, Checksum, Component, ComponentId, Distribution, ImageSpec, Install, Name, Step, Template};
+
+/// One thing to look up. Two queries that are equal have the same answer on the same day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Query {
+    /// The digest of the image's root file system.
+    Base {
+        /// As people write it.
+        reference: String,
+        /// Where it comes from.
+        from: BaseFrom,
+    },
+    /// The digest of the root file system of the stages that download and unpack.
+    Fetch {
+        /// As people write it.
+        reference: String,
+        /// Where it comes from.
+        from: BaseFrom,
+    },
+    /// Versions of the image's packages of the distribution.
+    Packages {
+        /// The names, or `name=version`; sorted, each once.
+        names: Vec<String>,
+    },
+    /// Versions of the fetch stage's packages of the distribution.
+    FetchPackages {
+        /// The names; sorted, each once.
+        names: Vec<String>,
+    },
+    /// The artefacts of a `base` or `layer` block.
+    Layer {
+        /// The layer's name; `None` for the `base` block.
+        name: Option<Name>,
+        /// Its steps that need looking up.
+        steps: Vec<Step>,
+    },
+    /// The version and the artefacts of a component.
+    Component {
+        /// Which one.
+        id: ComponentId,
+        /// The version asked for.
+        request: String,
+        /// Ways to install it, the preferred one first, with only those steps that need looking up.
+        installs: Vec<Install>,
+        /// Values of its options that those steps mention.
+        options: BTreeMap<String, String>,
+    },
+}
+
+/// Whether a lock answers a specification.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LockState {
+    /// There is no lock.
+    Missing,
+    /// Some of its answers are to other questions; what changed, in words, in a stable order.
+    Stale(Vec<String>),
+    /// Every question has its answer.
+    Fresh,
+}
+
+/// Everything that has to be looked up.
+pub fn queries(spec: &ImageSpec) -> Vec<Query> {
+    let ImageSpec { base, fetch, layers, components, agents, pre_build: _, post_build: _, env: _ } = spec;
+    let Base { reference, from, steps, distribution, origin: _ } = base;
+    let Distribution { name: _, suite: _, sections: _, fetch_packages: _, packages } = distribution;
+    let fetch_packages = &fetch.distribution.fetch_packages;
+    let mut names: BTreeSet<String> = packages.iter().cloned().collect();
+    for step in steps.iter().chain(layers.iter().flat_map(|layer| layer.steps.iter())) {
+        if let Step::Apt { packages } = step {
+            names.extend(packages.iter().cloned());
+        }
+    }
+    let mut list = vec![
+        Query::Base { reference: reference.clone(), from: *from },
+        Query::Fetch { reference: fetch.reference.clone(), from: fetch.from },
+        Query::Packages { names: names.into_iter().collect() },
+        Query::FetchPackages { names: fetch_packages.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect() },
+    ];
+    let mut blocks: Vec<(Option<&Name>, &[Step])> = vec![(None, steps)];
+    blocks.extend(layers.iter().map(|layer| (Some(&layer.name), layer.steps.as_slice())));
+    blocks.sort_by_key(|(name, _)| *name);
+    for (name, steps) in blocks {
+        let steps: Vec<Step> = lookups(steps).into_iter().filter(|step| !matches!(step, Step::Apt { .. })).collect();
+        if !steps.is_empty() {
+            list.push(Query::Layer { name: name.cloned(), steps });
+        }
+    }
+    let mut all: Vec<&Component> = components.iter().chain(agents.iter().map(|agent| &agent.component)).collect();
+    all.sort_by(|a, b| a.id.cmp(&b.id));
+    list.extend(all.into_iter().map(component_query));
+    list
+}
+
+fn component_query(component: &Component) -> Query {
+    let Component { id, request, installs, options, env: _, checks: _, cause: _, origin: _ } = component;
+    let installs: Vec<Install> = installs
+        .iter()
+        .map(|install| {
+            let Install { source, requires: _, arch, steps } = install;
+            Install { source: source.clone(), requires: Vec::new(), arch: arch.clone(), steps: lookups(steps) }
+        })
+        .collect();
+    let mentioned = |name: &str| {
+        let placeholder = format!("%{{option.{name}}}");
+        installs.iter().flat_map(|install| &install.steps).flat_map(templates).any(|template| mentions(template, &placeholder))
+    };
+    let options = options.iter().filter(|(name, _)| mentioned(name)).map(|(name, value)| (name.clone(), value.clone())).collect();
+    Query::Component { id: id.clone(), request: request.trim().to_string(), installs, options }
+}
+
+/// The steps that need looking up, stripped of what has no part in it, in an order that is not the written one.
+fn lookups(steps: &[Step]) -> Vec<Step> {
+    let mut apt = BTreeSet::new();
+    let (mut npm, mut pip, mut downloads) = (Vec::new(), Vec::new(), Vec::new());
+    for step in steps {
+        match step {
+            Step::Apt { packages } => apt.extend(packages.iter().cloned()),
+            Step::Npm { packages } => npm.extend(packages.iter().cloned()),
+            Step::Pip { packages } => pip.extend(packages.iter().cloned()),
+            Step::Download { url, to: _, strip: _, checksum } => {
+                downloads.push(Step::Download { url: url.clone(), to: None, strip: 0, checksum: checksum.clone() });
+            }
+            Step::Copy { .. } | Step::Run(_) | Step::Bin { .. } | Step::Path { .. } | Step::Env { .. } => {}
+        }
+    }
+    npm.sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
+    npm.dedup();
+    pip.sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
+    pip.dedup();
+    downloads.sort_by_key(|step| describe(step));
+    downloads.dedup();
+    let mut out = Vec::new();
+    if !apt.is_empty() {
+        out.push(Step::Apt { packages: apt.into_iter().collect() });
+    }
+    if !npm.is_empty() {
+        out.push(Step::Npm { packages: npm });
+    }
+    if !pip.is_empty() {
+        out.push(Step::Pip { packages: pip });
+    }
+    out.extend(downloads);
+    out
+}
+
+fn templates(step: &Step) -> Vec<&Template> {
+    match step {
+        Step::Npm { packages } | Step::Pip { packages } => packages.iter().flat_map(|package| [&package.name, &package.version]).collect(),
+        Step::Download { url, to: _, strip: _, checksum } => {
+            let mut list = vec![url];
+            match checksum {
+                Checksum::Published { url } => list.push(url),
+                Checksum::Sha256(_) | Checksum::TrustOnFirstUse => {}
+            }
+            list
+        }
+        Step::Apt { .. } | Step::Copy { .. } | Step::Run(_) | Step::Bin { .. } | Step::Path { .. } | Step::Env { .. } => Vec::new(),
+    }
+}
+
+impl Query {
+    /// `sha256:…` over the question. It does not depend on the order in which things were written, nor on how.
+    pub fn inputs(&self) -> String {
+        let mut words = Vec::new();
+        match self {
+            Query::Base { reference, from } => words.extend(["base".into(), reference.clone(), from_word(*from).into()]),
+            Query::Fetch { reference, from } => words.extend(["fetch".into(), reference.clone(), from_word(*from).into()]),
+            Query::Packages { names } => words.extend(["packages".to_string()].into_iter().chain(names.iter().cloned())),
+            Query::FetchPackages { names } => words.extend(["fetch-packages".to_string()].into_iter().chain(names.iter().cloned())),
+            Query::Layer { name, steps } => {
+                words.extend(["layer".to_string(), name.as_ref().map(|name| name.to_string()).unwrap_or_default()]);
+                steps.iter().for_each(|step| words.extend(describe(step)));
+            }
+            Query::Component { id, request, installs, options } => {
+                words.extend(["component".to_string(), id.to_string(), request.clone()]);
+                for Install { source, requires: _, arch, steps } in installs {
+                    words.extend(["install".to_string(), source.to_string()]);
+                    words.extend(arch.iter().flat_map(|(arch, word)| [arch.as_str().to_string(), word.clone()]));
+                    steps.iter().for_each(|step| words.extend(describe(step)));
+                }
+                words.extend(options.iter().flat_map(|(name, value)| ["option".to_string(), name.clone(), value.clone()]));
+            }
+        }
+        hash(&words)
+    }
+}
+
+pub(super) fn from_word(from: BaseFrom) -> &'static str {
+    match from {
+        BaseFrom::Registry => "registry",
+        BaseFrom::Bootstrap => "bootstrap",
+    }
+}
+
+fn describe(step: &Step) -> Vec<String> {
+    match step {
+        Step::Apt { packages } => ["apt".to_string()].into_iter().chain(packages.iter().cloned()).collect(),
+        Step::Npm { packages } | Step::Pip { packages } => {
+            let word = if matches!(step, Step::Npm { .. }) { "npm" } else { "pip" };
+            packages.iter().flat_map(|package| [word.to_string(), package.name.0.clone(), package.version.0.clone()]).collect()
+        }
+        Step::Download { url, to: _, strip: _, checksum } => {
+            let mut words = vec!["download".to_string(), url.0.clone()];
+            match checksum {
+                Checksum::Sha256(hashes) => words.extend(hashes.iter().flat_map(|(arch, hash)| [arch.as_str().to_string(), hash.to_lowercase()])),
+                Checksum::Published { url } => words.extend(["published".to_string(), url.0.clone()]),
+                Checksum::TrustOnFirstUse => words.push("first-use".to_string()),
+            }
+            words
+        }
+        Step::Copy { .. } | Step::Run(_) | Step::Bin { .. } | Step::Path { .. } | Step::Env { .. } => Vec::new(),
+    }
+}
+
+/// Length-prefixed, so that no two lists of words have the same preimage.
+fn hash(words: &[String]) -> String {
+    let mut text = String::from("silo-inputs 1\n");
+    for word in words {
+        text.push_str(&format!("{}:{word}\n", word.len()));
+    }
+    format!("sha256:{}", crate::identity::sha256_hex(text.as_bytes()))
+}
+
+/// `sha256:…` over everything that was asked.
+pub fn inputs(spec: &ImageSpec) -> String {
+    let mut list: Vec<String> = queries(spec).iter().map(Query::inputs).collect();
+    list.sort();
+    hash(&list)
+}
+
+/// Whether a lock answers a specification, and if not, what changed.
+pub fn state(spec: &ImageSpec, lock: Option<&Lock>) -> LockState {
+    let Some(lock) = lock else { return LockState::Missing };
+    if lock.inputs == inputs(spec) {
+        return LockState::Fresh;
+    }
+    let asked = queries(spec);
+    let mut changes: Vec<String> = asked.iter().filter_map(|query| change(query, lock)).collect();
+    for locked in &lock.components {
+        if !asked.iter().any(|query| matches!(query, Query::Component { id, .. } if *id == locked.id)) {
+            changes.push(format!("{} is no longer asked for", locked.id));
+        }
+    }
+    for locked in &lock.layers {
+        if !asked.iter().any(|query| matches!(query, Query::Layer { name, .. } if *name == locked.name)) {
+            changes.push(format!("{} downloads nothing any more", layer_words(&locked.name)));
+        }
+    }
+    if changes.is_empty() {
+        changes.push("its first line does not belong to its contents (a merge of two locks?)".to_string());
+    }
+    LockState::Stale(changes)
+}
+
+fn layer_words(name: &Option<Name>) -> String {
+    match name {
+        Some(name) => format!("layer {name}"),
+        None => "the base block".to_string(),
+    }
+}
+
+/// What a lock says differently about one query; `None` when it answers it.
+pub(super) fn change(query: &Query, lock: &Lock) -> Option<String> {
+    match query {
+        Query::Base { reference, from } => base_change("base", reference, *from, &lock.base),
+        Query::Fetch { reference, from } => base_change("fetch stage", reference, *from, &lock.fetch),
+        Query::Packages { names } => packages_change("package", names, &lock.packages),
+        Query::FetchPackages { names } => packages_change("package of the fetch stage", names, &lock.fetch_packages),
+        Query::Layer { name, steps: _ } => match lock.layers.iter().find(|layer| layer.name == *name) {
+            None => Some(format!("downloads of {} are new", layer_words(name))),
+            Some(locked) => (locked.inputs != query.inputs()).then(|| format!("downloads of {} changed", layer_words(name))),
+        },
+        Query::Component { id, request, installs: _, options: _ } => match lock.components.iter().find(|locked| locked.id == *id) {
+            None => Some(format!("{id} is new")),
+            Some(locked) if locked.inputs == query.inputs() => None,
+            Some(locked) if locked.request != *request => Some(format!("{id} is asked for as `{request}`, locked as `{}`", locked.request)),
+            Some(_) => Some(format!("the definition of {id} or its options changed")),
+        },
+    }
+}
+
+fn base_change(what: &str, reference: &str, from: BaseFrom, locked: &LockedBase) -> Option<String> {
+    let asked = format!("{reference} from={}", from_word(from));
+    let had = format!("{} from={}", locked.reference, from_word(locked.from));
+    (asked != had).then(|| format!("the {what} is {asked}, locked is {had}"))
+}
+
+fn packages_change(what: &str, names: &[String], locked: &[super::AptPackage]) -> Option<String> {
+    let mut changes = Vec::new();
+    for asked in names {
+        let (name, version) = asked.split_once('=').map_or((asked.as_str(), None), |(name, version)| (name, Some(version)));
+        match locked.iter().find(|package| package.name == name) {
+            None => changes.push(format!("{what} {name} is new")),
+            Some(package) => {
+                if let Some(version) = version
+                    && package.versions.values().any(|locked| locked != version)
+                {
+                    changes.push(format!("{what} {name} is asked for as {version}"));
+                }
+            }
+        }
+    }
+    let asked: BTreeSet<&str> = names.iter().map(|name| name.split_once('=').map_or(name.as_str(), |(name, _)| name)).collect();
+    changes.extend(locked.iter().filter(|package| !asked.contains(package.name.as_str())).map(|package| format!("{what} {} is no longer asked for", package.name)));
+    (!changes.is_empty()).then(|| changes.join(", "))
+}
+
+/// The architecture of a name.
+pub(super) fn arch_named(word: &str) -> Option<Arch> {
+    Arch::ALL.into_iter().find(|arch| arch.as_str() == word)
+}
