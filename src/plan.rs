@@ -1,9 +1,35 @@
 //! The plan: stages, what each copies and runs, and why it is there. The Dockerfile, the Apple build spec and the identity are views of it.
 
+mod compose;
+mod pip;
+mod recipe;
+mod registration;
+mod select;
+pub mod shell;
+
 use std::collections::BTreeMap;
 
+use crate::lock::LockedBase;
 use crate::source::Span;
-use crate::spec::EnvName;
+use crate::spec::{BaseFrom, Distribution, EnvName, Name};
+
+pub use compose::{plan, sources};
+pub use registration::{agent_files, mcp_launcher};
+
+/// What is planned.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Target {
+    /// The image of one agent.
+    Agent(Name),
+    /// Everything but an agent.
+    Environment,
+}
+
+/// A file or folder of the repository that a `copy` step names: path below it to file. A single file has the empty path.
+pub type Tree = BTreeMap<String, ContextFile>;
+
+/// What the repository holds where [`sources`] asked, by the text of the `copy` step.
+pub type Files = BTreeMap<String, Tree>;
 
 /// A directed acyclic graph of stages in a deterministic order: a stage stands after those that it uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,8 +62,19 @@ pub struct Stage {
     pub name: StageName,
     /// What it starts from.
     pub from: From,
+    /// For which processor.
+    pub platform: Platform,
     /// What it does, in order.
     pub steps: Vec<Instruction>,
+}
+
+/// The processor that a stage's programs are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Platform {
+    /// The image's.
+    Target,
+    /// The builder's own, so that nothing is emulated.
+    Build,
 }
 
 /// What a stage starts from.
@@ -63,8 +100,13 @@ pub struct Instruction {
 /// What an instruction does. Texts are exact; how they are quoted is the renderer's business.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operation {
-    /// Declares a build argument of BuildKit's own (`TARGETARCH`).
-    Argument(EnvName),
+    /// Declares a build argument, which later steps of the stage see and containers do not.
+    Argument {
+        /// Its name; without a value one of BuildKit's own (`TARGETARCH`).
+        name: EnvName,
+        /// Its value.
+        value: Option<String>,
+    },
     /// Copies one file or folder of the context.
     CopyContext {
         /// Path in the context.
@@ -94,6 +136,11 @@ pub enum Operation {
         name: EnvName,
         /// Its value.
         value: String,
+    },
+    /// Puts folders in front of those that are on the `PATH` already.
+    Path {
+        /// Absolute paths, the first one searched first.
+        folders: Vec<String>,
     },
     /// Sets who runs later steps, as `uid:gid`.
     User {
@@ -127,5 +174,19 @@ pub enum RunMount {
         id: String,
         /// Absolute path of the file.
         target: String,
+        /// Its permission bits.
+        mode: u32,
     },
+}
+
+/// The reference of a pinned root file system: with its digest from a registry, or silo's own tag when it is made on this machine.
+pub fn base_reference(base: &LockedBase, distribution: &Distribution) -> String {
+    let LockedBase { reference, from, digest, epoch: _ } = base;
+    match from {
+        BaseFrom::Registry => format!("{reference}@{digest}"),
+        BaseFrom::Bootstrap => {
+            let hex = digest.rsplit(':').next().unwrap_or(digest);
+            format!("localhost/silo/base:{}-{}", distribution.suite, hex.get(..32).unwrap_or(hex))
+        }
+    }
 }

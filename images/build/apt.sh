@@ -1,0 +1,29 @@
+#!/bin/sh
+# Installs the packages named in the file beside this script at exact versions, and leaves nothing else behind.
+# Each line: architecture or `any`, name, version; separated by tabs.
+set -eu
+arch=$(dpkg --print-architecture)
+tab=$(printf '\t')
+stamp=$(mktemp /dev/shm/silo.XXXXXX)
+set --
+while IFS="$tab" read -r which name version; do
+    case $which in
+    any | "$arch") set -- "$@" "$name=$version" ;;
+    esac
+done <"${0%/*}/packages"
+export DEBIAN_FRONTEND=noninteractive LC_ALL=C
+printf '%s\n' 'Acquire::Retries "3";' 'APT::Install-Recommends "false";' 'Dpkg::Use-Pty "false";' >"$stamp"
+# Mounted, when there is one, where no package's own scripts replace it.
+[ ! -s /dev/silo.ca ] || printf '%s\n' 'Acquire::https::CaInfo "/dev/silo.ca";' >>"$stamp"
+[ ! -s /dev/silo.netrc ] || printf '%s\n' 'Dir::Etc::netrc "/dev/silo.netrc";' >>"$stamp"
+export APT_CONFIG="$stamp"
+apt-get update -q
+apt-get install -q -y --allow-downgrades "$@" || {
+    echo "silo: a pinned package could not be installed; if the archive no longer has that version, run: silo lock" >&2
+    exit 1
+}
+apt-get clean
+rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cache/ldconfig/aux-cache /var/cache/debconf/*-old /var/lib/dpkg/*-old \
+    /var/log/apt/* /var/log/dpkg.log /var/log/alternatives.log /var/log/bootstrap.log
+find / -xdev -newer "$stamp" -exec touch -h -d @1 {} +
+rm -f "$stamp"

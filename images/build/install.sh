@@ -1,0 +1,175 @@
+#!/bin/sh
+# Puts what the recipe in /dev/silo says under ROOT, for one architecture.
+#     install.sh ROOT build|target
+# The recipe is data: one step a line, fields separated by tabs, `-` for none. The first line is the name of the folder in /opt/silo;
+# of the others the first field is the step, the second the architecture or `any`.
+set -eu
+data=/dev/silo
+root=${1%/}
+case $2 in
+build) arch=${BUILDARCH:-} ;;
+*) arch=${TARGETARCH:-} ;;
+esac
+tab=$(printf '\t')
+certificates=/etc/ssl/certs/ca-certificates.crt
+
+fail() {
+    printf 'silo: %s\n' "$*" >&2
+    exit 1
+}
+
+case $arch in
+amd64 | arm64) ;;
+*) fail "cannot install for the architecture '$arch' (is BuildKit enabled?)" ;;
+esac
+if [ -s "$certificates" ]; then
+    export NODE_EXTRA_CA_CERTS="$certificates" PIP_CERT="$certificates"
+fi
+work=$(mktemp -d)
+exec 3<"$data/recipe"
+IFS= read -r name <&3
+own=$root/opt/silo/$name
+
+# download FORMAT STRIP TARGET SHA256 URL
+download() {
+    target=$own
+    [ "$3" = - ] || target=$root$3
+    file=$work/download
+    curl -fsSL --globoff --netrc-optional --proto '=http,https' --retry 5 --retry-connrefused --connect-timeout 20 -o "$file" --url "$5" ||
+        fail "cannot download $5"
+    printf '%s  %s\n' "$4" "$file" | sha256sum -c --status - || fail "the checksum of $5 is not $4"
+    case $1 in
+    tar | tar.gz | tar.xz | tar.bz2)
+        mkdir -p "$target"
+        case $1 in
+        tar) how= ;;
+        tar.gz) how=-z ;;
+        tar.xz) how=-J ;;
+        tar.bz2) how=-j ;;
+        esac
+        tar -x $how -f "$file" -C "$target" --strip-components="$2" --no-same-owner
+        ;;
+    zip)
+        unzip -q "$file" -d "$work/0"
+        depth=0
+        while [ "$depth" -lt "$2" ]; do
+            mkdir "$work/$((depth + 1))"
+            find "$work/$depth" -mindepth 2 -maxdepth 2 -exec mv -t "$work/$((depth + 1))" {} +
+            rm -rf "${work:?}/$depth"
+            depth=$((depth + 1))
+        done
+        mkdir -p "$target"
+        cp -R "$work/$depth/." "$target/"
+        rm -rf "${work:?}/$depth"
+        ;;
+    gz | file)
+        case $target in
+        "$own" | */)
+            base=${5%%[?#]*}
+            target=${target%/}/${base##*/}
+            [ "$1" = file ] || target=${target%.gz}
+            ;;
+        esac
+        mkdir -p "${target%/*}"
+        if [ "$1" = gz ]; then gzip -dc "$file" >"$target"; else cp "$file" "$target"; fi
+        chmod 0755 "$target"
+        ;;
+    *) fail "unknown format $1" ;;
+    esac
+    rm -f "$file"
+}
+
+# npm FOLDER
+npm_packages() {
+    mkdir -p "$own"
+    cp "$data/$1/package.json" "$data/$1/package-lock.json" "$own/"
+    (cd "$own" && npm ci --ignore-scripts --omit=dev --no-audit --no-fund --no-update-notifier --loglevel=error --cache="$work/npm") 3<&- ||
+        fail "npm could not install $name"
+    rm -f "$own/node_modules/.package-lock.json"
+}
+
+# pip REQUIREMENTS PYTHON PLATFORMS ABIS: the last two lists separated by commas
+pip_packages() {
+    requirements=$data/$1 python=$2 platforms=$3 abis=$4
+    set -- install --quiet --disable-pip-version-check --no-input --no-cache-dir --no-deps --no-compile --require-hashes --only-binary=:all:
+    [ "$python" = - ] || set -- "$@" --python-version="$python" --implementation=cp
+    IFS=,
+    [ "$platforms" = - ] || for tag in $platforms; do set -- "$@" --platform="$tag"; done
+    [ "$abis" = - ] || for tag in $abis; do set -- "$@" --abi="$tag"; done
+    unset IFS
+    mkdir -p "$own"
+    python3 -I -m pip "$@" --target "$own" --requirement "$requirements" 3<&- || fail "pip could not install $name"
+}
+
+# copy SOURCE TARGET
+copy() {
+    if [ -d "$data/$1" ]; then
+        mkdir -p "$root$2"
+        cp -R "$data/$1/." "$root$2/"
+    else
+        target=$root$2
+        mkdir -p "${target%/*}"
+        cp "$data/$1" "$target"
+    fi
+}
+
+# link NAME TARGET check|-
+link() {
+    target=$2
+    case $target in
+    /*) ;;
+    *)
+        if [ "$3" = check ]; then
+            [ -e "$own/$target" ] || fail "$name has no file $target to make the command $1 of"
+            chmod a+x "$own/$target"
+        fi
+        target=../$name/$target
+        ;;
+    esac
+    mkdir -p "$root/opt/silo/bin"
+    ln -s "$target" "$root/opt/silo/bin/$1"
+}
+
+modes() {
+    while IFS="$tab" read -r step which one two; do
+        case $step in
+        mode) chmod "$one" "$root$two" ;;
+        esac
+    done <"$data/recipe"
+}
+
+# Owner, modes and times that are the same wherever and whenever this ran.
+seal() {
+    mkdir -p "$root"
+    chown -hR 0:0 "$root"
+    chmod -R u=rwX,go=rX "$root"
+    for folder in tmp var/tmp; do
+        [ ! -d "$root/$folder" ] || chmod 1777 "$root/$folder"
+    done
+    [ ! -d "$root/root" ] || chmod 0700 "$root/root"
+    modes
+    find "$root" -depth -exec touch -h -d @1 {} +
+}
+
+while IFS="$tab" read -r step which one two three four five <&3; do
+    case $which in
+    any | "$arch") ;;
+    *) continue ;;
+    esac
+    case $step in
+    download) download "$one" "$two" "$three" "$four" "$five" ;;
+    npm) npm_packages "$one" ;;
+    pip) pip_packages "$one" "$two" "$three" "$four" ;;
+    copy) copy "$one" "$two" ;;
+    run)
+        mkdir -p "$own"
+        (cd "$own" && SILO_ROOT=$root SILO_ARCH=$arch /bin/sh -eu "$data/$one" </dev/null) 3<&- || fail "a script of $name failed"
+        ;;
+    link) link "$one" "$two" "$three" ;;
+    mode) ;;
+    *) fail "unknown step $step" ;;
+    esac
+done
+exec 3<&-
+rm -rf "$work"
+[ -z "$root" ] || seal

@@ -1,0 +1,104 @@
+//! Text for `/bin/sh`: the only place where silo writes any.
+
+use crate::spec::Template;
+
+/// One word of a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// Exact text.
+    Text(String),
+    /// The folder that the agent works in.
+    Workspace,
+    /// The user's home folder.
+    Home,
+}
+
+/// A text in single quotes, exactly as it is. The shell cannot carry NUL; callers have refused it.
+pub fn quote(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+/// A word made of pieces.
+pub fn word(pieces: &[Piece]) -> String {
+    if pieces.is_empty() {
+        return quote("");
+    }
+    pieces
+        .iter()
+        .map(|piece| match piece {
+            Piece::Text(text) => quote(text),
+            // Servers are often started with few variables, but always in the folder that the agent works in.
+            Piece::Workspace => r#""${SILO_WORKSPACE:-$PWD}""#.to_string(),
+            Piece::Home => r#""$HOME""#.to_string(),
+        })
+        .collect()
+}
+
+/// A program that sets variables and becomes another one.
+pub fn launcher(env: &[(String, Vec<Piece>)], command: &[Vec<Piece>]) -> String {
+    let mut script = String::from("#!/bin/sh\n");
+    for (name, value) in env {
+        script.push_str(&format!("export {name}={}\n", word(value)));
+    }
+    script.push_str("exec");
+    for argument in command {
+        script.push(' ');
+        script.push_str(&word(argument));
+    }
+    script.push_str(" \"$@\"\n");
+    script
+}
+
+/// Takes a template of the container apart. A placeholder that means nothing in an image is the error: its name.
+pub fn pieces(template: &Template) -> Result<Vec<Piece>, String> {
+    let mut pieces: Vec<Piece> = Vec::new();
+    let mut text = String::new();
+    let mut rest = template.0.as_str();
+    while let Some(at) = rest.find('%') {
+        text.push_str(&rest[..at]);
+        rest = &rest[at..];
+        if let Some(after) = rest.strip_prefix("%%{") {
+            text.push_str("%{");
+            rest = after;
+        } else if let Some((name, after)) = rest.strip_prefix("%{").and_then(|body| body.split_once('}')) {
+            let piece = match name {
+                "workspace" => Piece::Workspace,
+                "home" => Piece::Home,
+                other => return Err(other.to_string()),
+            };
+            if !text.is_empty() {
+                pieces.push(Piece::Text(std::mem::take(&mut text)));
+            }
+            pieces.push(piece);
+            rest = after;
+        } else {
+            text.push('%');
+            rest = &rest[1..];
+        }
+    }
+    text.push_str(rest);
+    if !text.is_empty() {
+        pieces.push(Piece::Text(text));
+    }
+    Ok(pieces)
+}
+
+/// A script that runs files one after the other and then becomes a command. The files come as the arguments before `--`, the command after
+/// it, so the text never changes. A script that starts with `#!` chooses its own interpreter.
+pub const RUN_SCRIPTS: &str = r#"set -eu
+while [ "$1" != -- ]; do
+    case $1 in
+    '#!'*)
+        file=$(mktemp)
+        printf '%s' "$1" >"$file"
+        chmod 0700 "$file"
+        "$file" || exit
+        rm -f "$file"
+        ;;
+    *) /bin/sh -eu -c "$1" || exit ;;
+    esac
+    shift
+done
+shift
+exec "$@"
+"#;
