@@ -174,7 +174,7 @@ pub struct Vertex {
 /// Which instruction of the Dockerfile a vertex is, as its name says: `[base 3/7] RUN …`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// The stage; `stage-N` when it has no name, absent when the only stage has none.
+    /// The stage; `stage-N` when it has no name, absent when the Dockerfile has only one stage.
     pub stage: Option<String>,
     /// Which one of the stage's `FROM`, `RUN`, `COPY`, `ADD` and `WORKDIR` it is, counted from 1; other instructions do not count.
     pub ordinal: u32,
@@ -332,6 +332,15 @@ pub struct ExecRequest {
     pub terminal: bool,
     /// Whether standard input reaches the program.
     pub input: Input,
+}
+
+/// How a program ended.
+#[derive(Debug)]
+pub struct Exit {
+    /// Its exit code; 128 and the signal's number when a signal ended it.
+    pub code: u8,
+    /// Why its container could not be removed. The code counts all the same.
+    pub left_behind: Option<EngineError>,
 }
 
 /// Why something asked of the engine was not done.

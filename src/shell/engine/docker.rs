@@ -5,10 +5,17 @@ use std::path::PathBuf;
 use crate::shell::engine::{Cause, EngineError, Operation};
 use transport::Address;
 
+mod attach;
 mod buildkit;
 mod connect;
+mod container;
 mod images;
+mod run;
+mod terminal;
 mod transport;
+
+pub use attach::Streams;
+pub use terminal::restore as restore_terminal;
 
 #[cfg(test)]
 mod tests;

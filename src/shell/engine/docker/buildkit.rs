@@ -9,4 +9,4 @@ mod progress;
 mod secrets;
 mod session;
 
-pub(super) use auth::Credentials;
+pub(super) use auth::{Credentials, TOKEN_USER};

@@ -14,7 +14,7 @@ use tokio::io::AsyncWriteExt;
 use tonic::{Request, Response, Status};
 
 /// The user name that means that the secret is an identity token.
-const TOKEN_USER: &str = "<token>";
+pub(crate) const TOKEN_USER: &str = "<token>";
 
 /// Looks credentials up when they are asked for.
 #[derive(Clone, Debug)]
