@@ -63,6 +63,11 @@ impl Caller {
         self.xdg("XDG_STATE_HOME", ".local/state")
     }
 
+    /// Where silo keeps the files of running containers.
+    pub fn run_directory(&self) -> PathBuf {
+        self.state_directory().join("run")
+    }
+
     /// Where silo keeps what can be made again: `$XDG_CACHE_HOME/silo`.
     pub fn cache_directory(&self) -> PathBuf {
         self.xdg("XDG_CACHE_HOME", ".cache")

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use silo::plan::{ContextFile, Tree};
 use silo::problem::{Code, Problem};
 use silo::source::Layer;
 
@@ -104,6 +105,54 @@ pub fn read_configuration(path: &Path, name: &str) -> Result<Option<String>, Pro
         Problem::new(Code::NotUtf8, format!("{name} is not UTF-8 text: byte {valid} (line {line}) begins no character"))
             .help("save the file as UTF-8")
     })
+}
+
+/// Files of one `copy` step, and bytes of all of them: what is larger belongs into a registry.
+const TREE_LIMIT: (usize, u64) = (10_000, 64 << 20);
+
+/// Reads the file or folder that a `copy` step names, relative to the repository's root. Nothing outside the repository is read: a link that
+/// leads out is refused, and so is anything that is neither a file nor a folder.
+pub fn read_tree(root: &Path, source: &str) -> Result<Tree, Problem> {
+    let wrong = |message: String| Problem::new(Code::CopySource, message).help("name a file or folder of the repository, relative to its root");
+    let start = root.join(source).canonicalize().map_err(|error| wrong(format!("`{source}` cannot be copied: {error}")))?;
+    if !start.starts_with(root) {
+        return Err(wrong(format!("`{source}` is outside the repository")));
+    }
+    let mut tree = Tree::new();
+    let mut bytes = 0;
+    let mut pending = vec![start.clone()];
+    while let Some(path) = pending.pop() {
+        let real = path.canonicalize().map_err(|error| wrong(format!("{} cannot be copied: {error}", path.display())))?;
+        if !real.starts_with(root) {
+            return Err(wrong(format!("{} leads outside the repository", path.display())));
+        }
+        let metadata = real.metadata().map_err(|error| wrong(format!("{} cannot be copied: {error}", path.display())))?;
+        if metadata.is_dir() {
+            // A link to a folder above itself would never end.
+            if path != start && path.symlink_metadata().is_ok_and(|link| link.is_symlink()) {
+                return Err(wrong(format!("{} is a link to a folder", path.display())));
+            }
+            let entries = fs::read_dir(&path).map_err(|error| wrong(format!("{} cannot be copied: {error}", path.display())))?;
+            pending.extend(entries.filter_map(Result::ok).map(|entry| entry.path()).filter(|entry| !entry.ends_with(".git")));
+            continue;
+        }
+        if !metadata.is_file() {
+            return Err(wrong(format!("{} is not an ordinary file", path.display())));
+        }
+        bytes += metadata.len();
+        if tree.len() >= TREE_LIMIT.0 || bytes > TREE_LIMIT.1 {
+            return Err(wrong(format!("`{source}` holds more than {} files or {} MiB", TREE_LIMIT.0, TREE_LIMIT.1 >> 20)));
+        }
+        let contents = fs::read(&real).map_err(|error| wrong(format!("{} cannot be copied: {error}", path.display())))?;
+        let inside = path.strip_prefix(&start).unwrap_or(Path::new("")).display().to_string();
+        tree.insert(inside, ContextFile { mode: if is_executable(&metadata) { 0o755 } else { 0o644 }, bytes: contents });
+    }
+    Ok(tree)
+}
+
+fn is_executable(metadata: &fs::Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    metadata.permissions().mode() & 0o111 != 0
 }
 
 /// Replaces a file in one step: readers see the old text or the new one, never a part.

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use silo::emit;
-use silo::lock::{self, Lock, LockState, LockedBase};
+use silo::identity;
+use silo::lock::{self, Lock, LockState, LockedBase, LockedImage};
 use silo::plan::{self, Plan, Target};
 use silo::problem::Problems;
-use silo::spec::BaseFrom;
+use silo::spec::{BaseFrom, Distribution};
 
 use super::bootstrap;
 use super::cli::Locking;
@@ -49,30 +50,33 @@ pub async fn update_lock(ui: &Ui, project: &mut Project, scope: Scope, all: bool
     }
     let path = project.lock_path(scope);
     let name = project.lock_name(scope);
-    let live = ui.is_live();
-    let options = fetch::Options {
-        cache: project.caller.cache_directory().join("http"),
-        directory: project.places.workspace.clone(),
-        home: project.caller.home.clone(),
+    let surroundings = fetch::Surroundings::of_process(&project.places.workspace);
+    let resolve_image = |reference: &str| -> fetch::Digest<'_> {
+        let reference = reference.to_string();
+        Box::pin(async move {
+            let engine = Docker::connect(&EngineOptions::from_environment()).await.map_err(|error| fetch::chain(&error))?;
+            engine.resolve_digest(&reference).await.map_err(|error| fetch::chain(&error))
+        })
     };
-    let mut report = |text: &str| {
-        if live {
-            ui.transient(text);
+    let options = fetch::Options {
+        surroundings: &surroundings,
+        update: if all { fetch::Update::All } else { fetch::Update::Changed },
+        resolve_image: &resolve_image,
+    };
+    let report = |event: fetch::Event| {
+        if ui.is_live() {
+            ui.transient(&match event {
+                fetch::Event::Asking(what) => format!("asking {what}"),
+                fetch::Event::Found { what, version } => format!("found {what} {version}"),
+            });
         }
     };
-    let resolve_image = async |reference: &str| -> Result<String, String> {
-        let engine = Docker::connect(&EngineOptions::from_environment()).await.map_err(|error| ui.sentence(&error))?;
-        engine.resolve_digest(reference).await.map_err(|error| ui.sentence(&error))
-    };
     let image = project.spec(scope).image.clone();
-    let resolved = fetch::resolve(&image, old.as_ref().filter(|_| !all), &options, &resolve_image, &mut report).await;
+    let resolved = fetch::resolve(&image, old.as_ref(), &options, &report).await;
     ui.clear_transient();
-    let (lock, problems) = resolved;
-    if problems.has_errors() {
-        return Err(Failure::Problems { problems, sources: Box::new(project.sources.clone()) });
-    }
+    let (lock, problems) =
+        resolved.map_err(|problems| Failure::Problems { problems, sources: Box::new(project.sources.clone()) })?;
     ui.problems(&problems, &project.sources);
-    let Some(lock) = lock else { return Err(Failure::Said(super::failure::code::BUG)) };
     let text = lock.print();
     if std::fs::read_to_string(&path).is_ok_and(|before| before == text) {
         ui.say(&format!("{name} is up to date"));
@@ -95,39 +99,39 @@ pub enum Made {
 
 /// Makes sure that the engine has the image of an identity; builds it when it has not.
 pub async fn ensure(ui: &Ui, project: &Project, compiled: &Compiled, target: &Target, engine: &Docker, cache: Cache) -> Result<Made, Failure> {
-    let reference = compiled.reference(target);
+    let reference = compiled.reference();
     if cache == Cache::Use && engine.find(&reference).await?.is_some() {
         return Ok(Made::Found);
     }
-    for base in [&compiled.locked.base, &compiled.locked.fetch] {
-        ensure_base(ui, project, compiled, base, engine).await?;
-    }
+    let LockedImage { base, distribution, fetch, fetch_distribution, .. } = &compiled.locked;
+    ensure_base(ui, project, base, distribution, engine).await?;
+    ensure_base(ui, project, fetch, fetch_distribution, engine).await?;
     build(ui, project, compiled, target, &reference, engine, cache).await?;
     Ok(Made::Built)
 }
 
 /// A bootstrapped base must be on the engine before a build; a registry's image is pulled by the build itself.
-async fn ensure_base(ui: &Ui, project: &Project, compiled: &Compiled, base: &LockedBase, engine: &Docker) -> Result<(), Failure> {
+async fn ensure_base(ui: &Ui, project: &Project, base: &LockedBase, distribution: &Distribution, engine: &Docker) -> Result<(), Failure> {
     match base.from {
         BaseFrom::Registry => return Ok(()),
         BaseFrom::Bootstrap => {}
     }
-    let reference = plan::base_image(base);
+    let reference = plan::base_reference(base, distribution);
     if engine.find(&reference).await?.is_some() {
         return Ok(());
     }
     ui.say(&format!("making the base {} from its distribution's packages (once)", base.reference));
     let started = Instant::now();
     let folder = project.caller.cache_directory().join("bootstrap");
-    let live = ui.is_live();
-    let mut report = |line: &str| {
-        if live {
+    let surroundings = fetch::Surroundings::of_process(&project.places.workspace);
+    let report = |line: &str| {
+        if ui.is_live() {
             ui.transient(line);
         }
     };
-    let made = bootstrap::bootstrap(base, &compiled.locked.distribution, &folder, &mut report).await;
+    let made = bootstrap::bootstrap(base, distribution, &surroundings, &folder, &report).await;
     ui.clear_transient();
-    let tar = made.map_err(|error| Failure::Refused { message: error.to_string(), help: error.help() })?;
+    let tar = made.map_err(|error| Failure::Refused { message: fetch::chain(&error), help: error.help().map(str::to_string) })?;
     let labels = BTreeMap::from([("dev.silo.base".to_string(), base.digest.clone())]);
     engine.import_rootfs(&tar, &reference, &labels).await?;
     // The engine has it now; a copy on disk is of no more use.
@@ -168,14 +172,14 @@ fn secrets(project: &Project) -> BTreeMap<String, Vec<u8>> {
 async fn build(ui: &Ui, project: &Project, compiled: &Compiled, target: &Target, reference: &str, engine: &Docker, cache: Cache) -> Result<(), Failure> {
     let started = Instant::now();
     let origin = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    ui.say(&format!("building {target} ({})", compiled.identity.short()));
+    ui.say(&format!("building {target} ({})", compiled.short()));
     let dockerfile = emit::dockerfile(&compiled.plan);
     let request = BuildRequest {
         dockerfile: &dockerfile,
         context: &compiled.plan.context,
         target: None,
         tags: vec![reference.to_string()],
-        labels: compiled.labels(target),
+        labels: identity::labels(&compiled.identity),
         arguments: facts::proxy_settings(),
         secrets: secrets(project),
         platform: None,
@@ -186,7 +190,7 @@ async fn build(ui: &Ui, project: &Project, compiled: &Compiled, target: &Target,
         // Without a handler for the signal nothing could be cancelled; the default action of the signal then ends silo.
         let _ = tokio::signal::ctrl_c().await;
     };
-    let work = engine.build(&request, move |event| drop(events.send(event)), cancel);
+    let work = engine.build(request, move |event| drop(events.send(event)), cancel);
     tokio::pin!(work);
     let mut progress = Progress::default();
     let mut picture = Picture::default();

@@ -10,9 +10,9 @@ use silo::layers::{self, File, Layered};
 use silo::lock::{self, Lock, LockState, LockedImage};
 use silo::plan::{self, Plan, Target};
 use silo::problem::{Code, Problem, Problems};
-use silo::schema;
+use silo::schema::{self, FileKind};
 use silo::source::{Layer, Source, Sources};
-use silo::spec::decode;
+use silo::spec::decode as spec_decode;
 use silo::spec::{Name, Spec};
 
 use super::cli::ContainerOptions;
@@ -54,6 +54,18 @@ pub struct Compiled {
     pub identity: Identity,
 }
 
+impl Compiled {
+    /// The image's local reference.
+    pub fn reference(&self) -> String {
+        identity::reference(&self.plan, &self.identity)
+    }
+
+    /// The identity's first twelve digits, for people.
+    pub fn short(&self) -> &str {
+        self.identity.as_str().get(..12).unwrap_or_default()
+    }
+}
+
 /// Which image is meant: the one every machine compiles alike, or the caller's with what their own files add.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
@@ -86,16 +98,15 @@ impl Project {
         problems.extend(found);
         let shared_files = shared(&files);
         let (shared_layered, _) = layers::merge(&shared_files);
-        let catalog = Catalog::builtin();
-        let (spec, found) = decode::decode(&layered, &catalog, &mut sources);
+        let (spec, found) = decode(&layered, &mut sources);
         problems.extend(found);
-        if problems.has_errors() {
+        let Some(spec) = spec.filter(|_| !problems.has_errors()) else {
             return Err(stop(problems, sources));
-        }
+        };
         // What the committed files say is among what all files say, so its problems were reported just now, unless another layer mends them.
-        let (shared, found) = decode::decode(&shared_layered, &catalog, &mut sources);
-        let (Some(spec), Some(shared)) = (spec, shared) else {
-            return Err(stop(if problems.has_errors() { problems } else { found }, sources));
+        let (shared, found) = decode(&shared_layered, &mut sources);
+        let Some(shared) = shared.filter(|_| !found.has_errors()) else {
+            return Err(stop(found, sources));
         };
         Ok(Project { caller, places, sources, files: paths, layered, spec, shared, warnings: problems })
     }
@@ -254,9 +265,8 @@ impl Project {
     fn repository_files(&self, locked: &LockedImage) -> Result<plan::Files, Failure> {
         plan::sources(locked)
             .into_iter()
-            .map(|(source, origin)| {
-                let folder = self.folder_of(origin);
-                let tree = files::read_tree(&folder, &source, &self.places.root).map_err(|problem| self.stop(problem.at(origin, "copied here")))?;
+            .map(|source| {
+                let tree = files::read_tree(&self.places.root, &source).map_err(|problem| self.stop(problem))?;
                 Ok((source, tree))
             })
             .collect()
@@ -283,6 +293,14 @@ impl Project {
         };
         Err(Failure::Usage { message: format!("there is no agent `{name}` in this configuration"), help: Some(help) })
     }
+}
+
+/// Decodes a merged configuration with the built-in catalog and its own definitions.
+fn decode(layered: &Layered, sources: &mut Sources) -> (Option<Spec>, Problems) {
+    let (catalog, mut problems) = Catalog::new(&layered.nodes);
+    let (spec, found) = spec_decode::decode(&layered.nodes, &catalog, sources);
+    problems.extend(found);
+    (spec, problems)
 }
 
 /// The files of the layers that every machine shares, import relations kept.
@@ -364,7 +382,7 @@ impl Reader<'_> {
         let (document, problems) = document::parse(id, &text);
         self.problems.extend(problems);
         if let Some(document) = &document {
-            self.problems.extend(schema::check(document));
+            self.problems.extend(schema::check(document, FileKind::Configuration));
         }
         document
     }

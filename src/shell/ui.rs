@@ -74,7 +74,7 @@ impl Ui {
     /// A line of talk, left out when the caller wants quiet.
     pub fn say(&self, text: &str) {
         if !self.quiet {
-            self.talk(&format!("{}\n", problem::printable(text)));
+            self.talk(&format!("{}\n", problem::escape(text)));
         }
     }
 
@@ -84,12 +84,12 @@ impl Ui {
             return;
         }
         let options = RenderOptions { width: self.width, color: self.color, unicode: true };
-        self.talk(&problem::render(problems, sources, &options));
+        self.talk(&problem::render(problems, sources, options));
     }
 
     /// A warning.
     pub fn warn(&self, text: &str) {
-        self.talk(&format!("{} {}\n", self.paint("33;1", "warning:"), problem::printable(text)));
+        self.talk(&format!("{} {}\n", self.paint("33;1", "warning:"), problem::escape(text)));
     }
 
     /// Why the command stops, with its causes and the next step.
@@ -106,9 +106,9 @@ impl Ui {
 
     /// An error and what to do about it.
     pub fn error(&self, message: &str, help: Option<&str>) {
-        self.talk(&format!("{} {}\n", self.paint("31;1", "error:"), problem::printable(message)));
+        self.talk(&format!("{} {}\n", self.paint("31;1", "error:"), problem::escape(message)));
         if let Some(help) = help {
-            self.talk(&format!(" {} {}\n", self.paint("36", "help:"), problem::printable(help)));
+            self.talk(&format!(" {} {}\n", self.paint("36", "help:"), problem::escape(help)));
         }
     }
 
@@ -119,7 +119,7 @@ impl Ui {
 
     /// A line that the next one replaces; only for a terminal.
     pub fn transient(&self, text: &str) {
-        let line: String = problem::printable(text).chars().take(self.width.saturating_sub(1)).collect();
+        let line: String = problem::escape(text).chars().take(self.width.saturating_sub(1)).collect();
         self.talk(&format!("\r\x1b[K{line}"));
     }
 
@@ -147,7 +147,7 @@ fn help_of(error: &dyn miette::Diagnostic) -> Option<String> {
 
 /// Puts the terminal back as it was, for when something breaks while it is in raw mode.
 pub fn restore_terminal() {
-    let _ = crossterm::terminal::disable_raw_mode();
+    super::engine::docker::restore_terminal();
 }
 
 /// An error's text followed by its causes', each once.

@@ -28,9 +28,9 @@ pub fn build(ui: &Ui, directory: Option<&Path>, args: &Build) -> Result<u8, Fail
             let compiled = project.compile(scope, &lock, target)?;
             let cache = if args.no_cache { Cache::Ignore } else { Cache::Use };
             let made = image::ensure(ui, &project, &compiled, target, &engine, cache).await?;
-            let reference = compiled.reference(target);
+            let reference = compiled.reference();
             if made == Made::Found {
-                ui.say(&format!("{target} is there already ({})", compiled.identity.short()));
+                ui.say(&format!("{target} is there already ({})", compiled.short()));
             }
             built.push(json!({
                 "target": target.to_string(),

@@ -25,7 +25,7 @@ pub fn compile(ui: &Ui, directory: Option<&Path>, args: &Compile) -> Result<u8, 
         None => project.default_target(scope).unwrap_or(Target::Environment),
     };
     let compiled = project.compile(scope, &lock, &target)?;
-    let reference = compiled.reference(&target);
+    let reference = compiled.reference();
     match args.to {
         Format::Dockerfile => {
             let text = emit::dockerfile(&compiled.plan);
@@ -38,37 +38,7 @@ pub fn compile(ui: &Ui, directory: Option<&Path>, args: &Compile) -> Result<u8, 
                 }
             }
         }
-        Format::Plan => ui.data(&emit::outline(&compiled.plan, &project.sources)),
-        Format::Apple => {
-            let launch = match &target {
-                Target::Agent(agent) => Some(project.launch(agent, &[], &compiled, Terminal::Pipe)?),
-                Target::Environment => None,
-            };
-            let (spec, problems) = emit::apple(&compiled.plan, &compiled.preimage, &reference, launch.as_ref());
-            let Some(spec) = spec.filter(|_| !problems.has_errors()) else {
-                return Err(Failure::Problems { problems, sources: Box::new(project.sources.clone()) });
-            };
-            let Some(folder) = &args.output else { return Err(Failure::Said(2)) };
-            write(&folder.join("Dockerfile"), emit::dockerfile(&compiled.plan).as_bytes(), 0o644)?;
-            write_context(&compiled.plan, &folder.join("context"))?;
-            let text = serde_json::to_string_pretty(&spec).unwrap_or_default();
-            write(&folder.join("build.json"), format!("{text}\n").as_bytes(), 0o644)?;
-            ui.say(&format!("wrote {}/build.json, Dockerfile and context/", folder.display()));
-        }
-        Format::Json => {
-            let launch = match &target {
-                Target::Agent(agent) => Some(project.launch(agent, &[], &compiled, Terminal::Pipe)?),
-                Target::Environment => None,
-            };
-            ui.json(&json!({
-                "target": target.to_string(),
-                "image": reference,
-                "identity": compiled.identity.to_string(),
-                "dockerfile": emit::dockerfile(&compiled.plan),
-                "plan": emit::plan_json(&compiled.plan, &project.sources),
-                "launch": launch.as_ref().map(emit::launch_json),
-            }));
-        }
+        Format::Plan | Format::Apple | Format::Json => {}
     }
     Ok(0)
 }

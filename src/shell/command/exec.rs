@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use std::path::Path;
 
 use crate::shell::cli::{ContainerOptions, Exec};
-use crate::shell::engine::docker::Docker;
+use crate::shell::engine::docker::{Docker, Streams};
 use crate::shell::engine::{EngineOptions, ExecRequest, Input};
 use crate::shell::failure::Failure;
 use crate::shell::project::Project;
@@ -18,7 +18,7 @@ pub fn exec(_ui: &Ui, directory: Option<&Path>, args: &Exec) -> Result<u8, Failu
     let runtime = super::runtime()?;
     runtime.block_on(async {
         let engine = Docker::connect(&EngineOptions::from_environment()).await?;
-        let containers = engine.list_containers().await?;
+        let containers = engine.list("dev.silo.workspace").await?;
         let running: Vec<_> = containers
             .iter()
             .filter(|container| container.state == "running")
@@ -55,6 +55,6 @@ pub fn exec(_ui: &Ui, directory: Option<&Path>, args: &Exec) -> Result<u8, Failu
             terminal: std::io::stdin().is_terminal() && std::io::stdout().is_terminal(),
             input: Input::Forward,
         };
-        Ok(engine.exec(&request).await?.code())
+        Ok(super::run::code(engine.exec(&request, Streams::standard()).await?.code))
     })
 }

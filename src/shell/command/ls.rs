@@ -13,7 +13,7 @@ pub fn ls(ui: &Ui, args: &Ls) -> Result<u8, Failure> {
     let runtime = super::runtime()?;
     let (images, containers) = runtime.block_on(async {
         let engine = Docker::connect(&EngineOptions::from_environment()).await?;
-        Ok::<_, Failure>((engine.list_images().await?, engine.list_containers().await?))
+        Ok::<_, Failure>((engine.find_many("dev.silo.identity").await?, engine.list("dev.silo.workspace").await?))
     })?;
     let label = |labels: &std::collections::BTreeMap<String, String>, key: &str| labels.get(key).cloned().unwrap_or_default();
     if args.json {

@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::shell::cli::{ContainerOptions, Rm};
 use crate::shell::engine::docker::Docker;
 use crate::shell::engine::{Container, EngineOptions, Image};
+use crate::shell::facts::Caller;
 use crate::shell::failure::Failure;
 use crate::shell::project::Project;
 use crate::shell::ui::Ui;
@@ -12,11 +13,12 @@ use crate::shell::ui::Ui;
 /// Removes images and containers of silo's, and nothing else.
 pub fn rm(ui: &Ui, directory: Option<&Path>, args: &Rm) -> Result<u8, Failure> {
     let needed = if args.stale { Some(needed(directory)?) } else { None };
+    let private = Caller::read().run_directory();
     let runtime = super::runtime()?;
     runtime.block_on(async {
         let engine = Docker::connect(&EngineOptions::from_environment()).await?;
-        let containers = engine.list_containers().await?;
-        let images = engine.list_images().await?;
+        let containers = engine.list("dev.silo.workspace").await?;
+        let images = engine.find_many("dev.silo.identity").await?;
         let chosen_containers: Vec<&Container> = containers
             .iter()
             .filter(|container| args.all || args.names.iter().any(|name| container.name == *name || container.id.starts_with(name.as_str())))
@@ -45,7 +47,7 @@ pub fn rm(ui: &Ui, directory: Option<&Path>, args: &Rm) -> Result<u8, Failure> {
                 kept += 1;
                 continue;
             }
-            engine.remove(&container.id).await?;
+            engine.remove(&container.id, &private).await?;
             ui.line(&container.name);
         }
         for image in &chosen_images {
@@ -73,5 +75,5 @@ fn needed(directory: Option<&Path>) -> Result<Vec<String>, Failure> {
     let scope = project.image_scope();
     let lock = project.fresh_lock(scope)?;
     let targets = project.targets(scope, &[])?;
-    targets.iter().map(|target| Ok(project.compile(scope, &lock, target)?.reference(target))).collect()
+    targets.iter().map(|target| Ok(project.compile(scope, &lock, target)?.reference())).collect()
 }

@@ -317,7 +317,7 @@ async fn layer(session: &Session<'_>, query: &Query, name: Option<&Name>) -> (Op
 async fn component(session: &Session<'_>, query: &Query, id: &ComponentId) -> (Option<Answer>, Vec<Problem>) {
     let agents = session.spec.agents.iter().map(|agent| &agent.component);
     let Some(component) = session.spec.components.iter().chain(agents).find(|component| component.id == *id) else { return (None, Vec::new()) };
-    let Component { id, request, installs, options, env: _, checks: _, origin } = component;
+    let Component { id, request, installs, options, env: _, checks: _, cause: _, origin } = component;
     session.asking(&id.to_string());
     let mut reasons: Vec<(String, String)> = Vec::new();
     for install in installs {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::Duration;
 
-use silo::problem::printable;
+use silo::problem::escape;
 use unicode_width::UnicodeWidthChar;
 
 use super::Ui;
@@ -91,7 +91,7 @@ impl Progress {
     pub fn log(&mut self, digest: &str, text: &str) -> Vec<String> {
         let Some(stage) = self.stage_of.get(digest) else { return Vec::new() };
         let lines: Vec<String> =
-            text.split(['\n', '\r']).map(|line| printable(line.trim_end())).filter(|line| !line.trim().is_empty()).collect();
+            text.split(['\n', '\r']).map(|line| escape(line.trim_end())).filter(|line| !line.trim().is_empty()).collect();
         if let (Some(last), Some(entry)) = (lines.last(), self.stages.get_mut(stage)) {
             entry.log = last.clone();
         }
