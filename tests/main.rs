@@ -2,3 +2,6 @@
 
 mod document;
 mod generated;
+mod layers;
+mod problem;
+mod schema;
