@@ -15,6 +15,8 @@ pub struct NodeRule {
     /// What it does, in a sentence or two.
     pub doc: &'static str,
     /// How it is written, as KDL that passes the check in the node's own place; empty for nodes that the example of their parent shows.
+    ///
+    /// Each stands in a file of its own: examples name agents and tools, which code must not.
     pub example: &'static str,
     /// Its arguments, in order.
     pub arguments: &'static [ArgumentRule],
@@ -130,6 +132,22 @@ impl FileKind {
 }
 
 impl Type {
+    /// Whether KDL must read the value as text.
+    pub fn is_text(self) -> bool {
+        match self {
+            Type::Text
+            | Type::Version
+            | Type::Path
+            | Type::Url
+            | Type::Name
+            | Type::EnvName
+            | Type::Script
+            | Type::Size
+            | Type::Mode => true,
+            Type::OneOf(_) | Type::Integer | Type::Number | Type::Bool | Type::Scalar => false,
+        }
+    }
+
     /// The type's name in messages and in the reference.
     pub fn describe(self) -> String {
         match self {

@@ -12,13 +12,12 @@ pub fn example() -> String {
         out.push('\n');
         comment(&mut out, rule.doc);
         if !rule.operator.is_empty() {
-            comment(&mut out, &format!("Only your own files may ask for this: {}", rule.operator));
+            comment(&mut out, &format!("Only your own files may ask for {}", rule.operator));
         }
         for property in rule.properties {
             comment(&mut out, &format!("    {}= {}: {}", property.name, property.kind.describe(), property.doc));
         }
         out.push_str(rule.example);
-        out.push('\n');
     }
     out.push_str("\n// What can stand in the block of `base`, of `layer` and of `install`:\nlayer steps {\n");
     for rule in table::STEPS {
@@ -173,7 +172,7 @@ fn section(out: &mut String, rule: &'static NodeRule, level: usize, inside: &str
     };
     out.push_str(&format!("\n{} `{title}`\n\n{}\n", "#".repeat(level), rule.doc));
     if !rule.example.is_empty() && inside.is_empty() {
-        out.push_str(&format!("\n```kdl\n{}\n```\n", rule.example));
+        out.push_str(&format!("\n```kdl\n{}```\n", rule.example));
     }
     if !rule.properties.is_empty() || rule.other_properties.is_some() {
         out.push_str("\n| property | type | meaning |\n|---|---|---|\n");
@@ -188,7 +187,7 @@ fn section(out: &mut String, rule: &'static NodeRule, level: usize, inside: &str
         out.push_str(&format!("\nBlock: {}.\n", names.join(", ")));
     }
     if !rule.operator.is_empty() {
-        out.push_str(&format!("\nOnly the user's own files may ask for: {}\n", rule.operator));
+        out.push_str(&format!("\nOnly the user's own files may ask for {}\n", rule.operator));
     }
     if inside != "define" {
         out.push_str(&format!("\nMerging: {}\n", merging(rule.merge)));
