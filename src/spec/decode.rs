@@ -19,7 +19,7 @@ use crate::document::Node;
 use crate::problem::{Code, Problem, Problems};
 use crate::source::{Sources, Span};
 
-use super::{Cause, Component, ComponentId, Hook, ImageLayer, ImageSpec, Kind, Name, RunAs, RunEnv, RunSpec, Spec, Step, Template};
+use super::{Cause, Component, ComponentId, Hook, ImageLayer, ImageSpec, Kind, LspServer, McpServer, Name, RunAs, RunEnv, RunSpec, Spec, Step, Template};
 use text::{heading, suggestion};
 
 /// Decodes merged nodes. Catalog entries that they refer to are read and added to the sources.
@@ -35,6 +35,8 @@ pub fn decode(nodes: &[Node], catalog: &Catalog, sources: &mut Sources) -> (Opti
         waiting: Vec::new(),
         components: BTreeMap::new(),
         places: BTreeMap::new(),
+        lsp: BTreeMap::new(),
+        mcp: BTreeMap::new(),
     };
     let spec = decoder.spec(nodes);
     let problems = decoder.problems;
@@ -56,6 +58,9 @@ struct Decoder<'a> {
     components: BTreeMap<ComponentId, Component>,
     /// What components set in a container, by component.
     places: BTreeMap<ComponentId, Places>,
+    /// Servers that were decoded; `None` when something was wrong with one.
+    lsp: BTreeMap<Name, Option<LspServer>>,
+    mcp: BTreeMap<Name, Option<McpServer>>,
 }
 
 /// Somebody wants a component.
@@ -88,6 +93,7 @@ impl Decoder<'_> {
         let (backend, default_agent) = self.choice(nodes);
         let agents = self.agents(default_agent.as_ref());
         self.components();
+        self.servers();
         self.unused();
 
         let (images, runs) = agents.into_iter().unzip();

@@ -47,7 +47,39 @@ impl Decoder<'_> {
         Some((Some(definition.node.clone()), settings.options))
     }
 
+    /// A language server, decoded once however many agents get it.
     pub(super) fn lsp_server(&mut self, name: &Name, request: &Request) -> Option<LspServer> {
+        if let Some(known) = self.lsp.get(name) {
+            return known.clone();
+        }
+        let server = self.read_lsp_server(name, request);
+        self.lsp.insert(name.clone(), server.clone());
+        server
+    }
+
+    /// An MCP server, decoded once however many agents get it.
+    pub(super) fn mcp_server(&mut self, name: &Name, request: &Request) -> Option<McpServer> {
+        if let Some(known) = self.mcp.get(name) {
+            return known.clone();
+        }
+        let server = self.read_mcp_server(name, request);
+        self.mcp.insert(name.clone(), server.clone());
+        server
+    }
+
+    /// Servers that no agent gets are checked as well.
+    pub(super) fn servers(&mut self) {
+        let requests: Vec<_> = self.requests.iter().map(|(id, request)| (id.clone(), request.clone())).collect();
+        for (id, request) in requests {
+            match id.kind {
+                Kind::Lsp => drop(self.lsp_server(&id.name, &request)),
+                Kind::Mcp => drop(self.mcp_server(&id.name, &request)),
+                Kind::Language | Kind::Tool | Kind::Agent | Kind::Client => {}
+            }
+        }
+    }
+
+    fn read_lsp_server(&mut self, name: &Name, request: &Request) -> Option<LspServer> {
         let id = ComponentId { kind: Kind::Lsp, name: name.clone() };
         let (definition, options) = self.defined(&id, request)?;
         let nodes: Vec<Node> = definition.into_iter().chain(request.node.clone()).collect();
@@ -81,7 +113,7 @@ impl Decoder<'_> {
         Some(LspServer { name: name.clone(), command, languages })
     }
 
-    pub(super) fn mcp_server(&mut self, name: &Name, request: &Request) -> Option<McpServer> {
+    fn read_mcp_server(&mut self, name: &Name, request: &Request) -> Option<McpServer> {
         let id = ComponentId { kind: Kind::Mcp, name: name.clone() };
         let (definition, options) = self.defined(&id, request)?;
         let mut needed = BTreeSet::new();
