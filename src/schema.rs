@@ -15,6 +15,8 @@ pub struct NodeRule {
     /// What it does, in a sentence or two.
     pub doc: &'static str,
     /// How it is written, as KDL that passes the check in the node's own place; empty for nodes that the example of their parent shows.
+    ///
+    /// Each stands in a file of its own: examples name agents and tools, which code must not.
     pub example: &'static str,
     /// Its arguments, in order.
     pub arguments: &'static [ArgumentRule],

@@ -2,4 +2,8 @@
 
 mod catalog;
 mod document;
+mod generated;
+mod layers;
+mod problem;
+mod schema;
 mod spec;

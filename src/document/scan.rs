@@ -26,7 +26,7 @@ pub(super) struct Fault {
 
 /// Looks at the whole text.
 pub(super) fn scan(id: SourceId, text: &str) -> Vec<Fault> {
-    let mut scanner = Scanner { id, text, at: 0, faults: Vec::new(), blocks: Vec::new(), node: NodeState::default() };
+    let mut scanner = Scanner { id, text, at: 0, faults: Vec::new(), blocks: Vec::new(), suspect: None, node: NodeState::default() };
     scanner.run();
     scanner.faults
 }
@@ -64,6 +64,8 @@ struct Scanner<'a> {
     at: usize,
     faults: Vec<Fault>,
     blocks: Vec<Block>,
+    /// A closed block whose `}` looks as if it was meant for one around it: where it opens, and the first line that falls back.
+    suspect: Option<(usize, usize)>,
     node: NodeState,
 }
 
@@ -134,6 +136,12 @@ impl Scanner<'_> {
             }
             '(' | ')' => {
                 self.at += 1;
+                if c == ')' && self.node.parens == 0 {
+                    let problem = Problem::new(Code::Syntax, "a `)` closes nothing")
+                        .at(self.span(start, start + 1), "here")
+                        .help("remove it; parentheses stand only around an annotation, as in `(default)`");
+                    self.fault(Gravity::Refused, problem);
+                }
                 self.node.parens = if c == '(' { self.node.parens + 1 } else { self.node.parens.saturating_sub(1) };
                 self.node.last_word = None;
                 true
@@ -229,6 +237,11 @@ impl Scanner<'_> {
         self.at += 1;
         match self.blocks.pop() {
             Some(block) => {
+                if let (None, Some(dedent)) = (self.suspect, block.dedent)
+                    && self.indent(start) < block.indent
+                {
+                    self.suspect = Some((block.open, dedent));
+                }
                 self.node = block.outer;
                 self.node.tokens += 1;
                 self.node.last_word = None;
@@ -247,9 +260,9 @@ impl Scanner<'_> {
         let Some(block) = self.blocks.last() else { return };
         // The block that is meant is the innermost one whose contents fall back to its own indentation; else the innermost one.
         let block = self.blocks.iter().rev().find(|block| block.dedent.is_some()).unwrap_or(block);
-        let mut problem = Problem::new(Code::Syntax, "a block is never closed")
-            .at(self.span(block.open, block.open + 1), "this `{` has no `}`");
-        if let Some(at) = block.dedent {
+        let (open, dedent) = self.suspect.map_or((block.open, block.dedent), |(open, dedent)| (open, Some(dedent)));
+        let mut problem = Problem::new(Code::Syntax, "a block is never closed").at(self.span(open, open + 1), "this `{` has no `}`");
+        if let Some(at) = dedent {
             let end = at + self.text[at..].find(|c: char| c.is_whitespace()).unwrap_or(self.text.len() - at);
             problem = problem.at(self.span(at, end), "the `}` is probably missing before this line");
         }

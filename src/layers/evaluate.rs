@@ -57,14 +57,14 @@ impl Evaluation<'_> {
 
     fn entity(&mut self, name: &str, entity: &Entity, above: &[&Statement], path: &str, alive: bool) -> Option<(Place, Node)> {
         let own: Vec<&Statement> = entity.marks.iter().filter(|mark| !is_set(mark)).collect();
-        if alive {
+        let outcome = self.decide(&entity.marks, above, path, alive);
+        if alive && !matches!(outcome, Outcome::Conflict) {
             for mark in own.iter().filter(|mark| mark.saying == Saying::Remove && !mark.implied) {
                 if !entity.marks.iter().any(|other| is_set(other) && self.dominates(mark, other)) {
                     self.removes_nothing(mark);
                 }
             }
         }
-        let outcome = self.decide(&entity.marks, above, path, alive);
         let (winner, alive) = match outcome {
             Outcome::Holds(winner) => (Some(winner), alive),
             Outcome::Absent | Outcome::Conflict => (None, false),

@@ -78,7 +78,7 @@ fn check_arguments(problems: &mut Problems, node: &Node, rule: &'static NodeRule
         }
     }
     // A removal names what it removes: by its `id`, or as a whole.
-    let named = node.property("id").is_some() || rule.merge == super::Merge::Words;
+    let named = matches!(rule.merge, super::Merge::Words | super::Merge::List);
     if let Some(argument) = missing.first()
         && !(removing && named)
     {

@@ -1,4 +1,4 @@
-//! The table itself: data, in the order in which the reference page shows it.
+//! The table itself: data, in the order in which the reference page shows it. The examples are files of `schemas/examples/`.
 
 use super::{ArgumentRule, Merge, NodeRule, PropertyRule, Type};
 
@@ -44,7 +44,7 @@ pub static STEPS: &[&NodeRule] = &[&APT, &DOWNLOAD, &NPM, &PIP, &COPY, &RUN, &BI
 static SILO: NodeRule = NodeRule {
     name: "silo",
     doc: "What this file needs of silo. `root=#true` stops silo from looking for files further up.",
-    example: "silo edition=\"2026\" min=\"0.1\"",
+    example: include_str!("../../schemas/examples/silo.kdl"),
     properties: &[
         property("edition", Type::OneOf(&["2026"]), "The edition of the language the file is written in."),
         property("min", Type::Version, "The oldest silo that can read the file."),
@@ -57,18 +57,18 @@ static SILO: NodeRule = NodeRule {
 static IMPORT: NodeRule = NodeRule {
     name: "import",
     doc: "Reads another file as if it stood here, but weaker: what this file says wins. Two files imported side by side must agree.",
-    example: "import \"./team/base.kdl\" optional=#true",
+    example: include_str!("../../schemas/examples/import.kdl"),
     arguments: &[required("file", Type::Path)],
     properties: &[property("optional", Type::Bool, "Whether the file may be missing.")],
     merge: Merge::FileLocal,
-    operator: "In a project, files outside the repository.",
+    operator: "files outside the repository.",
     ..RULE
 };
 
 static USE: NodeRule = NodeRule {
     name: "use",
     doc: "Which engine and which agent to use when the command line names none.",
-    example: "use agent=claude backend=docker",
+    example: include_str!("../../schemas/examples/use.kdl"),
     properties: &[
         property("backend", Type::OneOf(&["docker", "apple"]), "What builds the image and runs the container."),
         property("agent", Type::Name, "The agent that `silo` alone starts."),
@@ -79,7 +79,7 @@ static USE: NodeRule = NodeRule {
 static BASE: NodeRule = NodeRule {
     name: "base",
     doc: "The root file system that everything else is put on, and steps that are carried out on it first.",
-    example: "base \"debian:bookworm\" {\n    apt \"build-essential\" \"pkg-config\"\n}",
+    example: include_str!("../../schemas/examples/base.kdl"),
     arguments: &[optional("image", Type::Text)],
     properties: &[property(
         "from",
@@ -93,7 +93,7 @@ static BASE: NodeRule = NodeRule {
 static LAYER: NodeRule = NodeRule {
     name: "layer",
     doc: "Steps of your own, in an image layer of its own: changing one rebuilds that layer only.",
-    example: "layer protoc after=tools {\n    doc \"protoc, pinned\"\n    download \"https://example.test/protoc-27.3-linux.zip\" to=\"/opt/protoc\"\n    path \"/opt/protoc/bin\"\n}",
+    example: include_str!("../../schemas/examples/layer.kdl"),
     arguments: &[required("name", Type::Name)],
     properties: &[property("after", Type::Name, "The layer that this one stands on.")],
     children: &[&DOC, &APT, &DOWNLOAD, &NPM, &PIP, &COPY, &RUN, &BIN, &PATH, &STEP_ENV],
@@ -119,7 +119,7 @@ static OPTION_NODE: NodeRule = NodeRule {
 static LANGUAGE: NodeRule = NodeRule {
     name: "language",
     doc: "A programming language's tool chain.",
-    example: "language rust version=\"1.90\" {\n    lsp rust-analyzer\n}",
+    example: include_str!("../../schemas/examples/language.kdl"),
     arguments: &[required("name", Type::Name)],
     properties: &[VERSION, SOURCE],
     other_properties: Some(OPTION),
@@ -132,7 +132,7 @@ static LANGUAGE: NodeRule = NodeRule {
 static TOOL: NodeRule = NodeRule {
     name: "tool",
     doc: "A command-line tool.",
-    example: "tool ripgrep version=\"14\"",
+    example: include_str!("../../schemas/examples/tool.kdl"),
     arguments: &[required("name", Type::Name)],
     properties: &[VERSION, SOURCE],
     other_properties: Some(OPTION),
@@ -144,7 +144,7 @@ static TOOL: NodeRule = NodeRule {
 static LSP: NodeRule = NodeRule {
     name: "lsp",
     doc: "A language server, installed and made known to the agent. With a `command` it may be one that the catalog does not know.",
-    example: "lsp gopls\nlsp my-server {\n    command \"my-server\" \"--stdio\"\n    extensions \".mine\"=\"mine\"\n}",
+    example: include_str!("../../schemas/examples/lsp.kdl"),
     arguments: &[required("name", Type::Name)],
     properties: &[VERSION, SOURCE],
     other_properties: Some(OPTION),
@@ -157,7 +157,7 @@ static LSP: NodeRule = NodeRule {
 static MCP: NodeRule = NodeRule {
     name: "mcp",
     doc: "An MCP server: one of the catalog, a command of your own, or the URL of a remote one.",
-    example: "mcp filesystem\nmcp notes {\n    command \"notes-mcp\" \"--stdio\"\n    env NOTES_TOKEN\n}\nmcp linear url=\"https://mcp.example.test/sse\" transport=sse",
+    example: include_str!("../../schemas/examples/mcp.kdl"),
     arguments: &[required("name", Type::Name)],
     properties: &[
         VERSION,
@@ -175,7 +175,7 @@ static MCP: NodeRule = NodeRule {
 static AGENT: NodeRule = NodeRule {
     name: "agent",
     doc: "A coding agent, and what it alone gets.",
-    example: "agent claude {\n    args \"--model\" \"opus\"\n    mcp filesystem\n    env CLAUDE_CODE_MAX_OUTPUT_TOKENS=\"32000\"\n}",
+    example: include_str!("../../schemas/examples/agent.kdl"),
     arguments: &[required("name", Type::Name)],
     properties: &[VERSION, SOURCE],
     other_properties: Some(OPTION),
@@ -191,7 +191,7 @@ const AS: PropertyRule = property("as", Type::OneOf(&["root", "user"]), "Who run
 static PRE_BUILD: NodeRule = NodeRule {
     name: "pre_build",
     doc: "A script that root runs on the base while the image is built, before anything is installed. It never runs on the host.",
-    example: "pre_build \"echo 'APT::Get::Assume-Yes \\\"true\\\";' > /etc/apt/apt.conf.d/90yes\" id=apt-yes",
+    example: include_str!("../../schemas/examples/pre-build.kdl"),
     arguments: &[required("script", Type::Script)],
     properties: &[ID],
     merge: Merge::List,
@@ -201,7 +201,7 @@ static PRE_BUILD: NodeRule = NodeRule {
 static POST_BUILD: NodeRule = NodeRule {
     name: "post_build",
     doc: "A script that runs while the image is built, after everything is installed; inside an `agent` block, after that agent is.",
-    example: "post_build id=playwright \"\"\"\n    set -eu\n    npx playwright install --with-deps chromium\n    \"\"\"",
+    example: include_str!("../../schemas/examples/post-build.kdl"),
     arguments: &[required("script", Type::Script)],
     properties: &[ID, AS],
     merge: Merge::List,
@@ -211,7 +211,7 @@ static POST_BUILD: NodeRule = NodeRule {
 static PRE_RUN: NodeRule = NodeRule {
     name: "pre_run",
     doc: "A script that runs inside each container before the agent starts.",
-    example: "pre_run \"npm install\" id=dependencies",
+    example: include_str!("../../schemas/examples/pre-run.kdl"),
     arguments: &[required("script", Type::Script)],
     properties: &[ID],
     merge: Merge::List,
@@ -221,7 +221,7 @@ static PRE_RUN: NodeRule = NodeRule {
 static MOUNT: NodeRule = NodeRule {
     name: "mount",
     doc: "Files of the host that containers see.",
-    example: "mount \"./fixtures\" to=\"/srv/fixtures\" mode=ro",
+    example: include_str!("../../schemas/examples/mount.kdl"),
     arguments: &[required("path", Type::Path)],
     rest: Some(optional("path", Type::Path)),
     properties: &[
@@ -230,14 +230,14 @@ static MOUNT: NodeRule = NodeRule {
         property("optional", Type::Bool, "Whether the path may be missing on the host."),
     ],
     merge: Merge::KeyedByTarget,
-    operator: "Paths outside the workspace.",
+    operator: "paths outside the workspace.",
     ..RULE
 };
 
 static CACHE: NodeRule = NodeRule {
     name: "cache",
     doc: "A folder that outlives containers and is shared by those of one project.",
-    example: "cache pnpm-store to=\"~/.local/share/pnpm\"",
+    example: include_str!("../../schemas/examples/cache.kdl"),
     arguments: &[required("name", Type::Name)],
     properties: &[property("to", Type::Path, "The folder inside the container.")],
     merge: Merge::Keyed,
@@ -247,12 +247,12 @@ static CACHE: NodeRule = NodeRule {
 static ENV: NodeRule = NodeRule {
     name: "env",
     doc: "Environment variables. An argument passes the host's value through; a property sets one; the block says more about each.",
-    example: "env RUST_BACKTRACE=\"1\" {\n    DATABASE_URL \"postgres://localhost/dev\" phase=run\n}",
+    example: include_str!("../../schemas/examples/env.kdl"),
     rest: Some(optional("name", Type::EnvName)),
     other_properties: Some(property("*", Type::Text, "The value of the variable of that name.")),
     other_children: Some(&VARIABLE),
     merge: Merge::Variables,
-    operator: "Values of the host: names as arguments, and `from=host`.",
+    operator: "values of the host (names as arguments, and `from=host`).",
     ..RULE
 };
 
@@ -273,7 +273,7 @@ static VARIABLE: NodeRule = NodeRule {
 static RESOURCES: NodeRule = NodeRule {
     name: "resources",
     doc: "What a container may use at most.",
-    example: "resources cpus=4 memory=\"8GiB\" pids=4096",
+    example: include_str!("../../schemas/examples/resources.kdl"),
     properties: &[
         property("cpus", Type::Number, "Processors."),
         property("memory", Type::Size, "Memory."),
@@ -289,10 +289,10 @@ pub const KINDS: &[&str] = &["base", "language", "tool", "lsp", "mcp", "agent", 
 static DEFINE: NodeRule = NodeRule {
     name: "define",
     doc: "Describes a language, tool, server, agent, base or client in the words that silo's own catalog uses.",
-    example: "define tool hello {\n    doc \"Says hello.\"\n    option greeting type=string default=\"hello\" {\n        doc \"What it says.\"\n    }\n    install vendor {\n        arch amd64=\"x64\" arm64=\"arm64\"\n        download \"https://example.test/%{version}/hello-%{arch}.tar.gz\" strip=1 {\n            checksums \"https://example.test/%{version}/SHA256SUMS\"\n        }\n        bin \"hello\" \"hello\"\n    }\n    check \"hello\" \"--version\" contains=\"%{version}\"\n}",
+    example: include_str!("../../schemas/examples/define.kdl"),
     arguments: &[required("kind", Type::OneOf(KINDS)), required("name", Type::Name)],
     children: &[
-        &DOC, &DEFINE_OPTION, &INSTALL, &CHECK, &ENV, &PATH, &COMMAND, &ARGS, &SUBCOMMANDS, &EXTENSIONS, &STATE, &FILE, &REGISTER, &REQUIRES,
+        &DOC, &DEFINE_OPTION, &INSTALL, &CHECK, &SERVER_ENV, &PATH, &COMMAND, &ARGS, &SUBCOMMANDS, &EXTENSIONS, &STATE, &FILE, &REGISTER, &REQUIRES,
         &MOUNT, &PRE_RUN, &POST_BUILD, &DEFAULT, &SUITE, &SECTIONS, &PACKAGES, &FETCH_PACKAGES,
     ],
     merge: Merge::Closed,
@@ -364,7 +364,7 @@ static SERVER_ENV: NodeRule = NodeRule {
 static APT: NodeRule = NodeRule {
     name: "apt",
     doc: "Packages of the distribution; `name=version` asks for one version.",
-    example: "apt \"libssl-dev\" \"jq=1.6-2.1\"",
+    example: include_str!("../../schemas/examples/apt.kdl"),
     arguments: &[required("package", Type::Text)],
     rest: Some(optional("package", Type::Text)),
     merge: Merge::Words,
@@ -374,7 +374,7 @@ static APT: NodeRule = NodeRule {
 static DOWNLOAD: NodeRule = NodeRule {
     name: "download",
     doc: "A file or an archive, which is unpacked. Without a checksum, the lock trusts what it sees first.",
-    example: "download \"https://example.test/tool-1.0.tar.gz\" to=\"/opt/tool\" strip=1 {\n    checksums \"https://example.test/SHA256SUMS\"\n}",
+    example: include_str!("../../schemas/examples/download.kdl"),
     arguments: &[required("url", Type::Url)],
     properties: &[
         property("to", Type::Path, "The folder, or the file when it is no archive."),
@@ -406,7 +406,7 @@ static CHECKSUMS: NodeRule = NodeRule {
 static NPM: NodeRule = NodeRule {
     name: "npm",
     doc: "A package of the npm registry.",
-    example: "npm \"typescript\" version=\"^5\"",
+    example: include_str!("../../schemas/examples/npm.kdl"),
     arguments: &[required("package", Type::Text)],
     properties: &[property("version", Type::Version, "The version or range.")],
     merge: Merge::List,
@@ -416,7 +416,7 @@ static NPM: NodeRule = NodeRule {
 static PIP: NodeRule = NodeRule {
     name: "pip",
     doc: "A package of the Python package index.",
-    example: "pip \"mkdocs-material\" version=\">=9.5\"",
+    example: include_str!("../../schemas/examples/pip.kdl"),
     arguments: &[required("package", Type::Text)],
     properties: &[property("version", Type::Version, "The version or range.")],
     merge: Merge::List,
@@ -426,7 +426,7 @@ static PIP: NodeRule = NodeRule {
 static COPY: NodeRule = NodeRule {
     name: "copy",
     doc: "A file of the project.",
-    example: "copy \"ci/acme.list\" \"/etc/apt/sources.list.d/acme.list\" mode=\"0644\"",
+    example: include_str!("../../schemas/examples/copy.kdl"),
     arguments: &[required("source", Type::Path), required("target", Type::Path)],
     properties: &[property("mode", Type::Mode, "Its permissions.")],
     merge: Merge::List,
@@ -436,7 +436,7 @@ static COPY: NodeRule = NodeRule {
 static RUN: NodeRule = NodeRule {
     name: "run",
     doc: "A script that runs while the image is built.",
-    example: "run \"locale-gen en_US.UTF-8\" id=locale",
+    example: include_str!("../../schemas/examples/run.kdl"),
     arguments: &[required("script", Type::Script)],
     properties: &[ID, AS],
     merge: Merge::List,
@@ -446,7 +446,7 @@ static RUN: NodeRule = NodeRule {
 static BIN: NodeRule = NodeRule {
     name: "bin",
     doc: "A command on the PATH.",
-    example: "bin \"tool\" \"bin/tool\"",
+    example: include_str!("../../schemas/examples/bin.kdl"),
     arguments: &[required("name", Type::Text), required("target", Type::Path)],
     merge: Merge::List,
     ..RULE
@@ -455,7 +455,7 @@ static BIN: NodeRule = NodeRule {
 static PATH: NodeRule = NodeRule {
     name: "path",
     doc: "Folders added to the PATH.",
-    example: "path \"/opt/tool/bin\"",
+    example: include_str!("../../schemas/examples/path.kdl"),
     arguments: &[required("folder", Type::Path)],
     rest: Some(optional("folder", Type::Path)),
     merge: Merge::Words,
@@ -465,7 +465,7 @@ static PATH: NodeRule = NodeRule {
 static STEP_ENV: NodeRule = NodeRule {
     name: "env",
     doc: "Variables that are set from this step on.",
-    example: "env LANG=\"C.UTF-8\"",
+    example: include_str!("../../schemas/examples/step-env.kdl"),
     other_properties: Some(property("*", Type::Text, "The value of the variable of that name.")),
     merge: Merge::Variables,
     ..RULE
