@@ -1,4 +1,5 @@
 //! All tests, in one binary.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test stops at the first surprise, and some read and write files")]
 
 mod catalog;
 mod document;

@@ -114,7 +114,7 @@ impl Reader<'_> {
         for diagnostic in &error.diagnostics {
             // The crate's recovery leaves several complaints about one mistake, and a last one for the whole document.
             let at = line(diagnostic.span.offset());
-            let whole = diagnostic.span.len() == 0 && diagnostic.message.is_none();
+            let whole = diagnostic.span.is_empty() && diagnostic.message.is_none();
             if lines.contains(&at) || (explained && whole) || lines.len() >= MAX_PROBLEMS {
                 continue;
             }
