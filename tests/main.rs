@@ -8,3 +8,4 @@ mod generated;
 mod layers;
 mod problem;
 mod schema;
+mod spec;

@@ -287,7 +287,8 @@ fn article(noun: &str) -> String {
 }
 
 /// The known word that was probably meant.
-fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+/// The word that was probably meant, when one is near enough.
+pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
     let mut best: Option<(usize, &str)> = None;
     for candidate in known.filter(|candidate| *candidate != "*") {

@@ -19,7 +19,10 @@ use crate::document::Node;
 use crate::problem::{Code, Problem, Problems};
 use crate::source::{Sources, Span};
 
-use super::{Cause, Component, ComponentId, Hook, ImageLayer, ImageSpec, Kind, Name, RunAs, RunEnv, RunSpec, Spec, Step, Template};
+use super::{
+    Cause, Component, ComponentId, Hook, ImageLayer, ImageSpec, Kind, LspServer, McpServer, Name, RunAs, RunEnv, RunSpec, Spec, Step,
+    Template,
+};
 use text::{heading, suggestion};
 
 /// Decodes merged nodes. Catalog entries that they refer to are read and added to the sources.
@@ -35,6 +38,8 @@ pub fn decode(nodes: &[Node], catalog: &Catalog, sources: &mut Sources) -> (Opti
         waiting: Vec::new(),
         components: BTreeMap::new(),
         places: BTreeMap::new(),
+        lsp: BTreeMap::new(),
+        mcp: BTreeMap::new(),
     };
     let spec = decoder.spec(nodes);
     let problems = decoder.problems;
@@ -56,6 +61,9 @@ struct Decoder<'a> {
     components: BTreeMap<ComponentId, Component>,
     /// What components set in a container, by component.
     places: BTreeMap<ComponentId, Places>,
+    /// Servers that were decoded; `None` when something was wrong with one.
+    lsp: BTreeMap<Name, Option<LspServer>>,
+    mcp: BTreeMap<Name, Option<McpServer>>,
 }
 
 /// Somebody wants a component.
@@ -88,6 +96,7 @@ impl Decoder<'_> {
         let (backend, default_agent) = self.choice(nodes);
         let agents = self.agents(default_agent.as_ref());
         self.components();
+        self.servers();
         self.unused();
 
         let (images, runs) = agents.into_iter().unzip();
@@ -153,7 +162,10 @@ impl Decoder<'_> {
         for (text, span) in names {
             let Some(name) = self.name(text, span) else { continue };
             let id = ComponentId { kind, name };
-            let known = self.requests.get(&id).is_some_and(|known| known.node.as_ref().is_some_and(|node| node.entries.len() > 1 || node.children.is_some()));
+            let known = self
+                .requests
+                .get(&id)
+                .is_some_and(|known| known.node.as_ref().is_some_and(|node| node.entries.len() > 1 || node.children.is_some()));
             if known {
                 // `lsp x` inside a language adds nothing to what `lsp x version=…` says elsewhere.
                 continue;

@@ -7,8 +7,8 @@ use crate::problem::{Code, Problem};
 use crate::source::Span;
 use crate::spec::{Access, Backend, BuildEnv, Cache, EnvName, Mount, Name, Phase, Presence, Resources, RunEnv};
 
-use super::text::{Options, Scope, has_placeholder, heading, size, suggestion, thousandths};
 use super::Decoder;
+use super::text::{Options, Scope, has_placeholder, heading, size, suggestion, thousandths};
 
 /// A variable as it is written.
 #[derive(Clone, Debug)]
@@ -105,7 +105,9 @@ impl Decoder<'_> {
             (None, false) if node.arguments().next().is_some() => return None,
             (None, false) => {
                 self.problem(
-                    Problem::new(Code::MissingArgument, format!("`{}` has no value", node.name)).at(span, "").help("give it one, or write `from=host`"),
+                    Problem::new(Code::MissingArgument, format!("`{}` has no value", node.name))
+                        .at(span, "")
+                        .help("give it one, or write `from=host`"),
                 );
                 return None;
             }
@@ -228,7 +230,11 @@ impl Decoder<'_> {
             let Some((text, span)) = self.argument(node, 0) else { continue };
             let name = self.name(text, span);
             let Some((to, span)) = self.property(node, "to") else {
-                self.problem(Problem::new(Code::MissingArgument, "`cache` needs `to=`").at(heading(node), "").help("say where it is: `to=\"~/.cache/x\"`"));
+                self.problem(
+                    Problem::new(Code::MissingArgument, "`cache` needs `to=`")
+                        .at(heading(node), "")
+                        .help("say where it is: `to=\"~/.cache/x\"`"),
+                );
                 continue;
             };
             let fits = self.container_path(to, span);

@@ -47,7 +47,39 @@ impl Decoder<'_> {
         Some((Some(definition.node.clone()), settings.options))
     }
 
+    /// A language server, decoded once however many agents get it.
     pub(super) fn lsp_server(&mut self, name: &Name, request: &Request) -> Option<LspServer> {
+        if let Some(known) = self.lsp.get(name) {
+            return known.clone();
+        }
+        let server = self.read_lsp_server(name, request);
+        self.lsp.insert(name.clone(), server.clone());
+        server
+    }
+
+    /// An MCP server, decoded once however many agents get it.
+    pub(super) fn mcp_server(&mut self, name: &Name, request: &Request) -> Option<McpServer> {
+        if let Some(known) = self.mcp.get(name) {
+            return known.clone();
+        }
+        let server = self.read_mcp_server(name, request);
+        self.mcp.insert(name.clone(), server.clone());
+        server
+    }
+
+    /// Servers that no agent gets are checked as well.
+    pub(super) fn servers(&mut self) {
+        let requests: Vec<_> = self.requests.iter().map(|(id, request)| (id.clone(), request.clone())).collect();
+        for (id, request) in requests {
+            match id.kind {
+                Kind::Lsp => drop(self.lsp_server(&id.name, &request)),
+                Kind::Mcp => drop(self.mcp_server(&id.name, &request)),
+                Kind::Language | Kind::Tool | Kind::Agent | Kind::Client => {}
+            }
+        }
+    }
+
+    fn read_lsp_server(&mut self, name: &Name, request: &Request) -> Option<LspServer> {
         let id = ComponentId { kind: Kind::Lsp, name: name.clone() };
         let (definition, options) = self.defined(&id, request)?;
         let nodes: Vec<Node> = definition.into_iter().chain(request.node.clone()).collect();
@@ -64,24 +96,34 @@ impl Decoder<'_> {
                         self.bad(entry.span, "an ending needs its language", "write `\".ts\"=\"typescript\"`");
                         continue;
                     };
-                    let fits = extension.len() > 1 && extension.starts_with('.') && !extension.contains(|c: char| c.is_whitespace() || c.is_control() || c == '/');
+                    let fits = extension.len() > 1
+                        && extension.starts_with('.')
+                        && !extension.contains(|c: char| c.is_whitespace() || c.is_control() || c == '/');
                     if fits && !language.is_empty() {
                         languages.insert(extension.clone(), language.to_string());
                     } else {
-                        self.bad(entry.span, format!("`{}` is not a file ending", extension.escape_debug()), "it starts with a dot: `\".ts\"=\"typescript\"`");
+                        self.bad(
+                            entry.span,
+                            format!("`{}` is not a file ending", extension.escape_debug()),
+                            "it starts with a dot: `\".ts\"=\"typescript\"`",
+                        );
                     }
                 }
             }
         }
         if command.is_empty() || languages.is_empty() {
-            let (what, help) = if command.is_empty() { ("command", "add `command \"…\"`") } else { ("file endings", "add `extensions \".x\"=\"language\"`") };
+            let (what, help) = if command.is_empty() {
+                ("command", "add `command \"…\"`")
+            } else {
+                ("file endings", "add `extensions \".x\"=\"language\"`")
+            };
             self.problem(Problem::new(Code::MissingArgument, format!("lsp `{name}` has no {what}")).at(request.origin, "").help(help));
             return None;
         }
         Some(LspServer { name: name.clone(), command, languages })
     }
 
-    pub(super) fn mcp_server(&mut self, name: &Name, request: &Request) -> Option<McpServer> {
+    fn read_mcp_server(&mut self, name: &Name, request: &Request) -> Option<McpServer> {
         let id = ComponentId { kind: Kind::Mcp, name: name.clone() };
         let (definition, options) = self.defined(&id, request)?;
         let mut needed = BTreeSet::new();
@@ -116,7 +158,11 @@ impl Decoder<'_> {
                     self.bad(entry.span, "a server that is a program has no `transport`", "add `url=\"https://…\"`, or take it out");
                 }
                 if command.is_empty() {
-                    self.problem(Problem::new(Code::MissingArgument, format!("mcp `{name}` has no command")).at(request.origin, "").help("add `command \"…\"` or `url=\"https://…\"`"));
+                    self.problem(
+                        Problem::new(Code::MissingArgument, format!("mcp `{name}` has no command"))
+                            .at(request.origin, "")
+                            .help("add `command \"…\"` or `url=\"https://…\"`"),
+                    );
                     return None;
                 }
                 McpTransport::Stdio { command, env }
@@ -124,7 +170,10 @@ impl Decoder<'_> {
             Some((node, entry)) => {
                 if let Some(command) = node.named("command").next() {
                     self.problem(
-                        Problem::new(Code::BadValue, format!("mcp `{name}` has both a URL and a command")).at(entry.span, "").at(command.name_span, "").help("take one of them out"),
+                        Problem::new(Code::BadValue, format!("mcp `{name}` has both a URL and a command"))
+                            .at(entry.span, "")
+                            .at(command.name_span, "")
+                            .help("take one of them out"),
                     );
                 }
                 let text = self.text(entry)?;
@@ -167,7 +216,10 @@ impl Decoder<'_> {
             }
         }
         let configured = |request: &Request| request.cause == crate::spec::Cause::Configured;
-        let all = self.requests.iter().filter(|(id, request)| id.kind == kind && if chosen { names.contains(&id.name) } else { configured(request) });
+        let all = self
+            .requests
+            .iter()
+            .filter(|(id, request)| id.kind == kind && if chosen { names.contains(&id.name) } else { configured(request) });
         all.map(|(id, request)| (id.name.clone(), request.clone())).collect()
     }
 }

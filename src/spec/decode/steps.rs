@@ -7,8 +7,8 @@ use crate::problem::{Code, Problem};
 use crate::source::Span;
 use crate::spec::{Arch, Checksum, Hook, PackageRequest, RunAs, Step, Template};
 
-use super::text::{Options, Scope, heading};
 use super::Decoder;
+use super::text::{Options, Scope, heading};
 
 /// Words that may stand among steps without being one.
 const NOT_STEPS: [&str; 4] = ["doc", "arch", "requires", "after"];
@@ -132,7 +132,11 @@ impl Decoder<'_> {
                 }
                 other => {
                     let help = super::text::suggestion(other, &["sha256", "checksums"]);
-                    self.problem(Problem::new(Code::UnknownNode, format!("`{other}` says nothing about a download")).at(child.name_span, "").help(help));
+                    self.problem(
+                        Problem::new(Code::UnknownNode, format!("`{other}` says nothing about a download"))
+                            .at(child.name_span, "")
+                            .help(help),
+                    );
                 }
             }
         }
@@ -187,7 +191,11 @@ impl Decoder<'_> {
         let (target, target_span) = self.argument(node, 1)?;
         let parts = || source.split('/').filter(|part| !part.is_empty() && *part != ".");
         if source.starts_with('/') || source.starts_with('~') || parts().any(|part| part == "..") {
-            self.bad(source_span, format!("`{source}` is not below the file that says so"), "copy something of the repository, by a relative path without `..`");
+            self.bad(
+                source_span,
+                format!("`{source}` is not below the file that says so"),
+                "copy something of the repository, by a relative path without `..`",
+            );
             return None;
         }
         let own = target == OWN_FOLDER || target.starts_with("/opt/silo/");
@@ -212,9 +220,8 @@ impl Decoder<'_> {
         let (name, name_span) = self.argument(node, 0)?;
         let (target, target_span) = self.argument(node, 1)?;
         let name = self.exact(name, name_span, options);
-        let fits = !name.is_empty()
-            && !name.starts_with(['-', '.'])
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || "._+-[".contains(c));
+        let fits =
+            !name.is_empty() && !name.starts_with(['-', '.']) && name.chars().all(|c| c.is_ascii_alphanumeric() || "._+-[".contains(c));
         if !fits {
             self.bad(name_span, format!("`{name}` is not a command's name"), "a command has letters, digits, `.`, `_`, `+` and `-`");
         }
@@ -230,7 +237,11 @@ impl Decoder<'_> {
         }
         let odd = path.is_empty() || path.starts_with('~') || path.split('/').any(|part| part == "..");
         if odd {
-            self.bad(span, format!("`{path}` is not a path below the component's folder"), "write a relative path without `..`, or an absolute one");
+            self.bad(
+                span,
+                format!("`{path}` is not a path below the component's folder"),
+                "write a relative path without `..`, or an absolute one",
+            );
         }
         !odd
     }
@@ -240,7 +251,9 @@ impl Decoder<'_> {
         for entry in &node.entries {
             let Some(value) = self.text(entry) else { continue };
             match &entry.name {
-                None => self.bad(entry.span, "an image cannot take a variable from the host", format!("give it a value: `env {value}=\"…\"`")),
+                None => {
+                    self.bad(entry.span, "an image cannot take a variable from the host", format!("give it a value: `env {value}=\"…\"`"))
+                }
                 Some(name) => {
                     let value = self.exact(value, entry.span, options);
                     if let Some(name) = self.env_name(name, entry.span) {
@@ -276,9 +289,9 @@ impl Decoder<'_> {
             return None;
         }
         let script = match definition {
-            Some((Scope::Install, options)) => options.iter().fold(script.clone(), |script, (name, value)| {
-                script.replace(&format!("%{{option.{name}}}"), value)
-            }),
+            Some((Scope::Install, options)) => {
+                options.iter().fold(script.clone(), |script, (name, value)| script.replace(&format!("%{{option.{name}}}"), value))
+            }
             Some(_) | None => script.clone(),
         };
         Some(Hook { id, script, user, origin: heading(node) })
@@ -302,6 +315,9 @@ fn pip_name(name: &str) -> bool {
         Some((project, extras)) => (project, extras),
         None => (name, "x"),
     };
-    let fits = |part: &str| part.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '%') && part.chars().all(|c| c.is_ascii_alphanumeric() || "._-%{}".contains(c));
+    let fits = |part: &str| {
+        part.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '%')
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || "._-%{}".contains(c))
+    };
     fits(project) && extras.split(',').all(|extra| fits(extra.trim()))
 }

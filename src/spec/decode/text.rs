@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::document::{Entry, Node, Value};
 use crate::problem::{Code, Problem};
+use crate::schema::nearest;
 use crate::source::Span;
 use crate::spec::{EnvName, Name, Template};
 
@@ -39,9 +40,7 @@ impl Scope {
             Scope::Step => &["arch", "arch.docker", "arch.uname"],
             Scope::Container => &["workspace", "home", "user"],
             Scope::Server => &["workspace", "home"],
-            Scope::Pattern => {
-                &["name", "command", "url", "transport", "args", "argv", "env", "env.names", "extensions", "languages"]
-            }
+            Scope::Pattern => &["name", "command", "url", "transport", "args", "argv", "env", "env.names", "extensions", "languages"],
             Scope::Reference => &["name"],
         }
     }
@@ -53,12 +52,6 @@ pub(super) type Options = BTreeMap<String, String>;
 /// Whether a text holds a placeholder (and not just the escape of one).
 pub(super) fn has_placeholder(text: &str) -> bool {
     text.replace("%%{", "").contains("%{")
-}
-
-/// The nearest of some words, when it is near enough to be what was meant.
-pub(super) fn nearest<'a>(word: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let score = |candidate: &str| strsim::jaro_winkler(word, candidate);
-    words.into_iter().filter(|candidate| score(candidate) > 0.8).max_by(|a, b| score(a).total_cmp(&score(b)))
 }
 
 /// `did you mean …?`, or all that there is.
@@ -177,7 +170,11 @@ impl Decoder<'_> {
     pub(super) fn name(&mut self, text: &str, span: Span) -> Option<Name> {
         let name = Name::new(text);
         if name.is_none() && self.line(text, span) {
-            self.bad(span, format!("`{text}` is not a name"), "a name has small letters, digits, `.`, `_` and `-`, starts with a letter or digit, and has at most 63 characters");
+            self.bad(
+                span,
+                format!("`{text}` is not a name"),
+                "a name has small letters, digits, `.`, `_` and `-`, starts with a letter or digit, and has at most 63 characters",
+            );
         }
         name
     }
@@ -185,7 +182,11 @@ impl Decoder<'_> {
     pub(super) fn env_name(&mut self, text: &str, span: Span) -> Option<EnvName> {
         let name = EnvName::new(text);
         if name.is_none() && self.line(text, span) {
-            self.bad(span, format!("`{text}` cannot name a variable"), "a variable's name has letters, digits and `_`, and does not start with a digit");
+            self.bad(
+                span,
+                format!("`{text}` cannot name a variable"),
+                "a variable's name has letters, digits and `_`, and does not start with a digit",
+            );
         }
         name
     }
@@ -276,7 +277,11 @@ impl Decoder<'_> {
         let first = parts.next();
         let kernel = text.starts_with('/') && matches!(first, None | Some("proc" | "sys" | "dev"));
         if kernel {
-            self.bad(span, format!("`{text}` belongs to the kernel or is the root itself"), "choose a folder of its own, such as one below `/opt` or `/srv`");
+            self.bad(
+                span,
+                format!("`{text}` belongs to the kernel or is the root itself"),
+                "choose a folder of its own, such as one below `/opt` or `/srv`",
+            );
         }
         !kernel
     }
