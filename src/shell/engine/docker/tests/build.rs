@@ -33,6 +33,11 @@ async fn build(request: BuildRequest<'_>) -> (Result<BuiltImage, BuildError>, Ve
     (result, events)
 }
 
+/// Removes an image that has no tag; its steps stay in the cache.
+async fn forget(id: &str) {
+    engine().await.remove_image(id).await.unwrap();
+}
+
 /// What is known of each vertex in the end.
 fn vertices(events: &[BuildEvent]) -> Vec<Vertex> {
     let mut known = BTreeMap::new();
@@ -137,8 +142,8 @@ async fn contents_of_the_same_size_are_not_confused() {
     for word in ["first", "other"] {
         let context = Context::from([("word".to_owned(), file(word))]);
         let (result, events) = build(request(&dockerfile, &context)).await;
-        result.unwrap();
         assert_eq!(log(&events), word);
+        forget(&result.unwrap().id).await;
     }
 }
 
@@ -161,8 +166,9 @@ async fn a_secret_is_seen_and_in_no_cache_key() {
     let mut again = with(None);
     again.cache = Cache::Ignore;
     let (result, events) = build(again).await;
-    result.unwrap();
     assert!(log(&events).contains("absent\n"), "{}", log(&events));
+    forget(&result.unwrap().id).await;
+    forget(&id).await;
 }
 
 #[tokio::test]
@@ -180,7 +186,8 @@ async fn proxy_arguments_reach_steps_and_no_cache_key() {
     let (result, events) = build(with("http://two:3128")).await;
     assert_eq!((result.unwrap().id, done(&events)), (id.clone(), Vec::new()));
     let inspected = stdout(&docker(&["image", "inspect", &id]));
-    assert!(!inspected.contains("3128"), "no proxy in the image: {inspected}");
+    assert!(inspected.contains(&id) && !inspected.contains("3128"), "no proxy in the image: {inspected}");
+    forget(&id).await;
 }
 
 #[tokio::test]
@@ -247,6 +254,6 @@ async fn only_the_target_and_what_it_needs_is_built() {
     request.target = Some("b".to_owned());
     request.platform = Some(if cfg!(target_arch = "aarch64") { "linux/arm64" } else { "linux/amd64" }.to_owned());
     let (result, events) = build(request).await;
-    result.unwrap();
     assert_eq!(log(&events), "in-b\n");
+    forget(&result.unwrap().id).await;
 }

@@ -63,6 +63,8 @@ async fn small(engine: &Docker, reference: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("etc")).unwrap();
     std::fs::write(folder.path().join("etc/passwd"), "root:x:0:0::/:/bin/sh\n").unwrap();
+    // A layer that no other test has.
+    std::fs::write(folder.path().join("etc/name"), reference).unwrap();
     std::os::unix::fs::symlink("passwd", folder.path().join("etc/link")).unwrap();
     let archive = folder.path().join("small.tar");
     let made = Command::new("tar").arg("-cf").arg(&archive).arg("-C").arg(folder.path()).arg("etc").status().expect("tar runs");
@@ -88,6 +90,7 @@ async fn an_imported_image_is_found_tagged_read_and_removed() {
     let file = async |path| engine.image_file("engine-test-import:one", path).await;
     assert_eq!(file("/etc/passwd").await.unwrap().as_deref(), Some(&b"root:x:0:0::/:/bin/sh\n"[..]));
     assert_eq!(file("/etc/group").await.unwrap(), None);
+    assert!(matches!(file("/etc/link").await, Err(EngineError::Operation { operation: Operation::ReadFile { .. }, .. })));
     assert!(matches!(file("/etc").await, Err(EngineError::Operation { operation: Operation::ReadFile { .. }, .. })));
     assert_eq!(stdout(&docker(&["ps", "-aq", "--filter", &format!("ancestor={id}")])), "", "nothing is left of the reading");
 
@@ -141,13 +144,10 @@ async fn a_registry_is_asked_for_digests_and_images() {
 
 #[tokio::test]
 async fn a_login_is_found_for_calls_and_for_builds() {
-    // bcrypt of `pass~?word>`, whose JSON needs the URL alphabet of base64.
+    // The JSON with this password needs the URL alphabet of base64. Its hash comes from crypt(3) with `$2y$05$`.
     let folder = tempfile::tempdir().unwrap();
     let password = "pass~?word>";
-    let hashed = Command::new("htpasswd").args(["-Bbn", "tester", password]).output();
-    let Ok(hashed) = hashed.map(|output| stdout(&output)) else {
-        panic!("this test needs htpasswd (apache2-utils)");
-    };
+    let hashed = "tester:$2y$05$abcdefghijklmnopqrstuuWJWaemTWVQ1xtTFLY2wHY.BeRBUSNUW\n";
     std::fs::write(folder.path().join("htpasswd"), hashed).unwrap();
     let registry = Registry::start(&format!("auth: {{ htpasswd: {{ realm: test, path: {}/htpasswd }} }}", folder.path().display())).await;
 
@@ -177,7 +177,6 @@ async fn a_login_is_found_for_calls_and_for_builds() {
     // A helper that knows it, and nothing else.
     let helper = folder.path().join("docker-credential-engine-test");
     std::fs::write(&helper, format!("#!/bin/sh\nread -r server; [ \"$server\" = {} ] || exit 1\necho '{{\"Username\":\"tester\",\"Secret\":\"{password}\"}}'\n", registry.host)).unwrap();
-    std::os::unix::fs::PermissionsExt::set_mode(&mut std::fs::metadata(&helper).unwrap().permissions(), 0o755);
     std::fs::set_permissions(&helper, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     std::fs::write(config.join("config.json"), format!(r#"{{"credsStore":"{}"}}"#, "engine-test")).unwrap();
     let login = buildkit::Credentials { folder: Some(config), index: None };
@@ -199,5 +198,6 @@ async fn a_login_is_found_for_calls_and_for_builds() {
     let result = anonymous.build(request.clone(), |_| {}, std::future::pending()).await;
     assert!(result.is_err(), "nobody may pull without a login: {result:?}");
     std::fs::write(folder.path().join(".docker/config.json"), std::fs::read(client.join("config.json")).unwrap()).unwrap();
-    engine.build(request, |_| {}, std::future::pending()).await.unwrap();
+    let built = engine.build(request, |_| {}, std::future::pending()).await.unwrap();
+    engine.remove_image(&built.id).await.unwrap();
 }
