@@ -104,7 +104,7 @@ async fn a_build_shows_its_steps_and_tags_its_image() {
 #[tokio::test]
 async fn a_failing_step_says_which_why_and_its_last_lines() {
     let dockerfile = format!(
-        "FROM {BASE} AS fine\nRUN sleep 60 # {0}\nFROM {BASE} AS bad\nENV X=y\nRUN true\nRUN seq 100; echo on-error >&2; exit 43 # {0}\n\
+        "FROM {BASE} AS fine\nRUN sleep 60 # {0}\nFROM {BASE} AS bad\nENV X=y\nRUN true\nRUN seq 100; sleep 0.5; echo on-error >&2; exit 43 # {0}\n\
          FROM {BASE}\nCOPY --from=fine /etc/hostname /a\nCOPY --from=bad /etc/hostname /b\n",
         once()
     );
@@ -256,4 +256,50 @@ async fn only_the_target_and_what_it_needs_is_built() {
     let (result, events) = build(request).await;
     assert_eq!(log(&events), "in-b\n");
     forget(&result.unwrap().id).await;
+}
+
+#[tokio::test]
+async fn a_base_that_cannot_be_had_is_a_failing_step_without_instruction() {
+    let (result, _) = build(request("FROM 127.0.0.1:1/engine-test/none:1\nRUN true\n", &Context::new())).await;
+    let Err(BuildError::Step(failed)) = result else { panic!("{result:?}") };
+    assert!(failed.step.is_none() && failed.name.contains("127.0.0.1:1/engine-test/none:1"), "{failed:?}");
+}
+
+#[tokio::test]
+async fn an_engine_at_a_port_builds_until_it_goes() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let host = format!("tcp://{}", listener.local_addr().unwrap());
+    let forward = tokio::spawn(async move {
+        let mut connections = tokio::task::JoinSet::new();
+        while let Ok((mut near, _)) = listener.accept().await {
+            connections.spawn(async move {
+                let mut far = tokio::net::UnixStream::connect("/var/run/docker.sock").await.unwrap();
+                tokio::io::copy_bidirectional(&mut near, &mut far).await
+            });
+        }
+    });
+    engine_with_base().await;
+    let engine = Docker::connect(&only(Some(&host), Path::new("/"), Path::new("/nowhere"))).await.unwrap();
+    let once = once();
+    let dockerfile = format!("FROM {BASE}\nRUN echo through-the-port # {once}\n");
+    let mut said = String::new();
+    let tell = |event| {
+        if let BuildEvent::Log { text, .. } = event {
+            said += &text;
+        }
+    };
+    let built = engine.build(request(&dockerfile, &Context::new()), tell, std::future::pending()).await.unwrap();
+    assert_eq!(said, "through-the-port\n");
+    engine.remove_image(&built.id).await.unwrap();
+
+    let dockerfile = format!("FROM {BASE}\nRUN echo ready; sleep 1000 # {once}\n");
+    let context = Context::new();
+    let tell = |event| {
+        if matches!(&event, BuildEvent::Log { text, .. } if text == "ready\n") {
+            forward.abort();
+        }
+    };
+    let broken = engine.build(request(&dockerfile, &context), tell, std::future::pending());
+    let broken = tokio::time::timeout(Duration::from_secs(20), broken).await.expect("it notices");
+    assert!(matches!(broken, Err(BuildError::Connection { .. })), "{broken:?}");
 }

@@ -12,6 +12,7 @@ use rustix::termios::{Termios, Winsize};
 
 use super::run::{launch, request, security};
 use super::*;
+use crate::shell::engine::{ExecRequest, Input};
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -25,6 +26,19 @@ async fn inside() {
         let _raw = crate::shell::engine::docker::terminal::RawTerminal::enter().unwrap();
         println!("raw");
         panic!("in the middle of it");
+    }
+    if variable("ENGINE_TEST_WHAT") == "exec" {
+        let exec = ExecRequest {
+            container: variable("ENGINE_TEST_NAME"),
+            argv: ["sh", "-c", &variable("ENGINE_TEST_SCRIPT")].map(str::to_owned).to_vec(),
+            env: Default::default(),
+            user: (1234, 2345),
+            workdir: "/".to_owned(),
+            terminal: true,
+            input: Input::Forward,
+        };
+        let exit = engine().await.exec(&exec, Streams::standard()).await.unwrap();
+        std::process::exit(exit.code.into());
     }
     let mut launch = launch(&variable("ENGINE_TEST_NAME"), &["sh", "-c", &variable("ENGINE_TEST_SCRIPT")]);
     launch.terminal = variable("ENGINE_TEST_WHAT") != "pipes";
@@ -166,6 +180,27 @@ fn the_size_arrives_and_follows() {
     terminal.wait_for(b"31 97");
     resize(terminal.master.as_ref().unwrap(), 12, 34);
     assert_eq!(terminal.end(), 3);
+}
+
+#[test]
+fn a_program_in_a_running_container_has_the_terminal_too() {
+    let name = "engine-test-tty-exec";
+    tokio::runtime::Runtime::new().unwrap().block_on(engine_with_base());
+    assert!(docker(&["run", "-d", "--name", name, "--network=none", BASE, "sleep", "1000"]).status.success());
+    let script = "stty raw -echo; until [ \"$(stty size)\" = '31 97' ]; do sleep 0.05; done; echo ready; dd bs=1 count=1 2>/dev/null | od -An -tx1; \
+                  until [ \"$(stty size)\" = '12 34' ]; do sleep 0.05; done; exit 5";
+    let terminal = Terminal::open("exec", name, script);
+    terminal.wait_for(b"ready");
+    terminal.type_in(&[0x10]);
+    terminal.wait_for(b" 10");
+    resize(terminal.master.as_ref().unwrap(), 12, 34);
+    assert_eq!(terminal.end(), 5);
+
+    let terminal = Terminal::open("exec", name, "echo ready; sleep 1000");
+    terminal.wait_for(b"ready");
+    assert!(Command::new("kill").args(["-TERM", &terminal.child.id().to_string()]).status().unwrap().success());
+    assert_eq!(terminal.end(), 143);
+    docker(&["rm", "-f", name]);
 }
 
 #[test]
