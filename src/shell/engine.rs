@@ -427,6 +427,16 @@ pub enum EngineError {
         /// What was asked for.
         name: String,
     },
+    /// The registry does not answer, or not this user.
+    #[error("the engine could not get `{reference}` from its registry")]
+    #[diagnostic(code(engine::registry), help("check the name and the engine's network; if the registry wants a login: `docker login HOST`"))]
+    Registry {
+        /// What was asked for.
+        reference: String,
+        /// The engine's words.
+        #[source]
+        source: Cause,
+    },
     /// The engine's disk is full.
     #[error("the engine's disk is full")]
     #[diagnostic(code(engine::no_space), help("free space: `docker system df` shows what takes it, `docker builder prune` drops old build steps, `docker image prune` old images"))]

@@ -127,7 +127,7 @@ impl Docker {
 }
 
 /// A name that is part of a request's path and of a file's.
-fn path_part(name: &str) -> Result<String, EngineError> {
+pub(super) fn path_part(name: &str) -> Result<String, EngineError> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     if !name.is_empty() && !name.starts_with('.') && name.bytes().all(allowed) {
         Ok(name.to_owned())

@@ -19,7 +19,7 @@ use tokio::io::AsyncReadExt;
 
 use super::buildkit::{Credentials, TOKEN_USER};
 use super::transport::{self, Task};
-use super::{Docker, failed, status_of};
+use super::{Docker, failed, says_no_space, status_of};
 use crate::shell::engine::{Cause, EngineError, Image, Operation, PullEvent};
 
 /// The largest file that is read out of an image, in bytes.
@@ -117,7 +117,7 @@ impl Docker {
     /// Asks a registry, through the engine, for the digest that a reference stands for now: `sha256:…`.
     ///
     /// # Errors
-    /// [`EngineError::NoImage`] when the registry has none or wants credentials, or when the engine cannot reach it.
+    /// [`EngineError::NoImage`] when the registry has none; [`EngineError::Registry`] when it cannot be reached or does not answer everybody.
     pub async fn resolve_digest(&self, reference: &str) -> Result<String, EngineError> {
         #[derive(serde::Deserialize)]
         struct Distribution {
@@ -134,9 +134,8 @@ impl Docker {
         let (response, _connection) = self.with_login(Method::GET, &path, reference).await.map_err(|cause| failed(operation(), cause))?;
         match response.status().as_u16() {
             200 => {}
-            // 20.10 answers 401 for what the registry does not have when nobody is logged in there, and 403 for what it denies.
             404 => return Err(EngineError::NoImage { reference: reference.to_owned() }),
-            _ => return Err(failed(operation(), transport::refusal(response).await)),
+            _ => return Err(registry(reference, transport::refusal(response).await)),
         }
         let body = response.into_body().collect().await.map_err(|cause| failed(operation(), cause))?.to_bytes();
         let distribution: Distribution = serde_json::from_slice(&body).map_err(|cause| failed(operation(), cause))?;
@@ -146,7 +145,7 @@ impl Docker {
     /// Pulls an image.
     ///
     /// # Errors
-    /// [`EngineError::NoImage`] when the registry has none, or when the engine cannot pull it.
+    /// [`EngineError::NoImage`] when the registry has none; [`EngineError::Registry`] when it cannot be reached or does not answer everybody.
     pub async fn pull(&self, reference: &str, mut events: impl FnMut(PullEvent)) -> Result<(), EngineError> {
         #[derive(serde::Deserialize)]
         struct Line {
@@ -171,7 +170,7 @@ impl Docker {
         match response.status().as_u16() {
             200 => {}
             404 => return Err(EngineError::NoImage { reference: reference.to_owned() }),
-            _ => return Err(failed(operation(), transport::refusal(response).await)),
+            _ => return Err(registry(reference, transport::refusal(response).await)),
         }
         let mut body = response.into_body().into_data_stream();
         let mut rest = Vec::new();
@@ -184,7 +183,7 @@ impl Docker {
                 }
                 let line: Line = serde_json::from_slice(&bytes).map_err(|cause| failed(operation(), cause))?;
                 if let Some(error) = line.error {
-                    return Err(failed(operation(), error));
+                    return Err(registry(reference, error));
                 }
                 let bytes = line.progress.and_then(|detail| Some((detail.current?, detail.total?)));
                 events(PullEvent { layer: line.id, status: line.status.unwrap_or_default(), bytes });
@@ -295,6 +294,12 @@ fn quoted(text: &str) -> String {
     }
     word.push('"');
     word
+}
+
+/// What the engine says of a registry that it could not use.
+fn registry(reference: &str, source: impl Into<Cause>) -> EngineError {
+    let source = source.into();
+    if says_no_space(&source.to_string()) { EngineError::NoSpace { source } } else { EngineError::Registry { reference: reference.to_owned(), source } }
 }
 
 fn no_image(reference: &str, error: &bollard::errors::Error) -> Option<EngineError> {

@@ -11,7 +11,7 @@ use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 
 use super::attach::{self, CopyError, Framing, Streams};
-use super::container::Listener;
+use super::container::{Listener, path_part};
 use super::terminal::{self, Event, RawTerminal, Signals, Size};
 use super::transport::{self, Task};
 use super::{Docker, failed, status_of};
@@ -36,6 +36,14 @@ const ASK_AGAIN: (Duration, u32) = (Duration::from_millis(5), 1000);
 enum Running {
     Container(String),
     Exec(String),
+}
+
+/// A started program and who talks to it.
+struct Talk {
+    running: Running,
+    terminal: bool,
+    input: Input,
+    signals: Signals,
 }
 
 impl Docker {
@@ -83,24 +91,27 @@ impl Docker {
         if launch.terminal && size.is_none() {
             self.resize(&running).await;
         }
-        self.converse(&running, launch.terminal, request.input, stream, signals, streams).await.map_err(|cause| failed(Operation::Attach(name()), cause))?;
-        let code = async {
+        let ended = async {
             #[derive(serde::Deserialize)]
             struct Ended {
                 #[serde(rename = "StatusCode")]
                 code: i64,
             }
-            if !waiting.status().is_success() {
-                return Err(Cause::from(transport::refusal(waiting).await));
-            }
-            let body = waiting.into_body().collect().await?.to_bytes();
-            Ok(serde_json::from_slice::<Ended>(&body)?.code)
+            let body = async {
+                if !waiting.status().is_success() {
+                    return Err(Cause::from(transport::refusal(waiting).await));
+                }
+                let body = waiting.into_body().collect().await?.to_bytes();
+                Ok(serde_json::from_slice::<Ended>(&body)?.code)
+            };
+            body.await.map(exit_code).map_err(|cause| failed(Operation::Wait(name()), cause))
         };
-        code.await.map(exit_code).map_err(|cause| failed(Operation::Wait(name()), cause))
+        let talk = Talk { running, terminal: launch.terminal, input: request.input, signals };
+        self.converse(talk, stream, streams, ended).await?.map_err(|cause| failed(Operation::Attach(name()), cause))
     }
 
-    /// Runs a program in a running container. The engine has no way to end it early: after a hang-up it goes on until it notices that its
-    /// terminal or pipe is gone.
+    /// Runs a program in a running container. The engine has no way to signal it: when the caller is asked to end or its terminal goes,
+    /// this returns at once, and the program goes on until it notices that its terminal or pipe is gone.
     ///
     /// # Errors
     /// [`EngineError::NoContainer`], or when the engine cannot start the program.
@@ -126,7 +137,7 @@ impl Docker {
             working_dir: Some(request.workdir.clone()),
             ..ExecConfig::default()
         };
-        let id = match self.client.create_exec(&request.container, config).await {
+        let id = match self.client.create_exec(&path_part(&request.container)?, config).await {
             Ok(created) => created.id,
             Err(error) if status_of(&error) == Some(404) => return Err(EngineError::NoContainer { name: request.container.clone() }),
             Err(error) => return Err(failed(operation(), error)),
@@ -145,27 +156,31 @@ impl Docker {
         if request.terminal && size.is_none() {
             self.resize(&running).await;
         }
-        self.converse(&running, request.terminal, request.input, stream, signals, streams).await.map_err(|cause| failed(operation(), cause))?;
-        for _ in 0..ASK_AGAIN.1 {
-            let state = self.client.inspect_exec(&id).await.map_err(|error| failed(operation(), error))?;
-            match state.exit_code {
-                Some(code) if state.running != Some(true) => return Ok(Exit { code: exit_code(code), left_behind: None }),
-                Some(_) | None => tokio::time::sleep(ASK_AGAIN.0).await,
+        let ended = async {
+            for _ in 0..ASK_AGAIN.1 {
+                let state = self.client.inspect_exec(&id).await.map_err(|error| failed(operation(), error))?;
+                match state.exit_code {
+                    Some(code) if state.running != Some(true) => return Ok(exit_code(code)),
+                    Some(_) | None => tokio::time::sleep(ASK_AGAIN.0).await,
+                }
             }
-        }
-        Err(failed(operation(), "its output ended but it did not"))
+            Err(failed(operation(), "its output ended but it did not"))
+        };
+        let talk = Talk { running, terminal: request.terminal, input: request.input, signals };
+        let code = self.converse(talk, stream, streams, ended).await?.map_err(|cause| failed(operation(), cause))?;
+        Ok(Exit { code, left_behind: None })
     }
 
-    /// Copies until the output ends, and does what the caller's signals ask for.
+    /// Copies until the output and the program have ended, and does what the caller's signals ask for. `ended` tells the exit code; for a
+    /// program in a running container it is asked once the output has ended.
     async fn converse(
         &self,
-        running: &Running,
-        terminal: bool,
-        input: Input,
+        talk: Talk,
         stream: TokioIo<Upgraded>,
-        mut signals: Signals,
         streams: Streams,
-    ) -> Result<(), CopyError> {
+        ended: impl Future<Output = Result<u8, EngineError>>,
+    ) -> Result<Result<u8, CopyError>, EngineError> {
+        let Talk { running, terminal, input, mut signals } = talk;
         let (reader, writer) = tokio::io::split(stream);
         let Streams { input: source, mut output, mut error } = streams;
         let _feeding = match input {
@@ -174,40 +189,56 @@ impl Docker {
         };
         let framing = if terminal { Framing::Raw } else { Framing::Frames };
         let mut draining = std::pin::pin!(attach::drain(reader, framing, &mut *output, &mut *error));
-        let mut asked = 0;
-        let mut helpers = Vec::new();
+        let mut ended = std::pin::pin!(ended);
+        let (mut drained, mut code, mut asked, mut helpers) = (false, None, 0, Vec::new());
+        let watched = matches!(running, Running::Container(_));
         loop {
+            if let (true, Some(code)) = (drained, code) {
+                return Ok(Ok(code));
+            }
             tokio::select! {
-                drained = &mut draining => match drained {
-                    Err(CopyError::Caller(_)) => {
+                result = &mut draining, if !drained => {
+                    drained = true;
+                    match result {
+                        Ok(()) => {}
                         // Whoever read has left, as with `… | head`: end as a program does that writes to a closed pipe.
-                        self.stop_now(running).await;
-                        return Ok(());
+                        Err(CopyError::Caller(_)) => helpers.extend(self.end(&running)),
+                        Err(error @ CopyError::Engine(_)) => return Ok(Err(error)),
                     }
-                    Ok(()) | Err(CopyError::Engine(_)) => return drained,
-                },
-                event = signals.next() => match (event, running) {
-                    (Event::Resized, _) => self.resize(running).await,
+                }
+                // A program may close its output long before it ends.
+                result = &mut ended, if code.is_none() && (watched || drained) => code = Some(result?),
+                event = signals.next() => match (event, &running) {
+                    (Event::Resized, _) => self.resize(&running).await,
                     // The engine cannot send signals to it.
-                    (Event::Signal(_) | Event::HungUp, Running::Exec(_)) => return Ok(()),
+                    (Event::Signal(signal) | Event::HungUp(signal), Running::Exec(_)) => return Ok(Ok(128 + signal.number)),
                     (Event::Signal(signal), Running::Container(id)) if !terminal => {
                         asked += 1;
-                        self.signal(id, if asked >= PATIENCE { "SIGKILL" } else { signal }).await;
+                        self.signal(id, if asked >= PATIENCE { "SIGKILL" } else { signal.name }).await;
                     }
-                    (Event::Signal(_) | Event::HungUp, Running::Container(id)) => {
+                    (Event::Signal(signal) | Event::HungUp(signal), Running::Container(id)) => {
                         if !terminal {
-                            self.signal(id, "SIGHUP").await;
+                            self.signal(id, signal.name).await;
                         }
-                        // Beside the copying: a program that cannot write cannot end.
-                        let (client, id) = (self.client.clone(), id.clone());
-                        helpers.push(Task::spawn(async move {
-                            let options = StopContainerOptionsBuilder::new().t(GRACE_SECONDS).build();
-                            // It may have ended by itself; removal comes next in any case.
-                            let _ = client.stop_container(&id, Some(options)).await;
-                        }));
+                        helpers.extend(self.end(&running));
                     }
                 },
             }
+        }
+    }
+
+    /// Stops a container beside the copying of its output: a program that cannot write cannot end.
+    fn end(&self, running: &Running) -> Option<Task> {
+        match running {
+            Running::Container(id) => {
+                let (client, id) = (self.client.clone(), id.clone());
+                Some(Task::spawn(async move {
+                    let options = StopContainerOptionsBuilder::new().t(GRACE_SECONDS).build();
+                    // It may have ended by itself; removal comes next in any case.
+                    let _ = client.stop_container(&id, Some(options)).await;
+                }))
+            }
+            Running::Exec(_) => None,
         }
     }
 
@@ -215,17 +246,6 @@ impl Docker {
     async fn signal(&self, id: &str, signal: &str) {
         let options = KillContainerOptionsBuilder::new().signal(signal).build();
         let _ = self.client.kill_container(id, Some(options)).await;
-    }
-
-    async fn stop_now(&self, running: &Running) {
-        match running {
-            Running::Container(id) => {
-                let options = StopContainerOptionsBuilder::new().t(GRACE_SECONDS).build();
-                // Removal comes next in any case.
-                let _ = self.client.stop_container(id, Some(options)).await;
-            }
-            Running::Exec(_) => {}
-        }
     }
 
     /// Tells the program the size of the caller's terminal. One that has ended meanwhile is no error.

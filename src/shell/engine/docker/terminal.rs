@@ -63,13 +63,22 @@ pub(super) fn size() -> Option<Size> {
 pub(super) enum Event {
     /// The terminal has another size.
     Resized,
-    /// A signal meant for the program: its name as the engine wants it.
-    Signal(&'static str),
-    /// The terminal is gone.
-    HungUp,
+    /// A signal meant for the program.
+    Signal(Sent),
+    /// The terminal is gone: SIGHUP.
+    HungUp(Sent),
 }
 
-/// Listens for signals from its making on.
+/// A signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sent {
+    /// Its name, as the engine wants it.
+    pub(super) name: &'static str,
+    /// Its number: the same on Linux and macOS for the few used here.
+    pub(super) number: u8,
+}
+
+/// Listens for signals from its making on. They no longer end this process, even after this is dropped.
 pub(super) struct Signals {
     interrupt: Signal,
     terminate: Signal,
@@ -92,10 +101,10 @@ impl Signals {
 
     pub(super) async fn next(&mut self) -> Event {
         tokio::select! {
-            Some(()) = self.interrupt.recv() => Event::Signal("SIGINT"),
-            Some(()) = self.terminate.recv() => Event::Signal("SIGTERM"),
-            Some(()) = self.quit.recv() => Event::Signal("SIGQUIT"),
-            Some(()) = self.hangup.recv() => Event::HungUp,
+            Some(()) = self.interrupt.recv() => Event::Signal(Sent { name: "SIGINT", number: 2 }),
+            Some(()) = self.terminate.recv() => Event::Signal(Sent { name: "SIGTERM", number: 15 }),
+            Some(()) = self.quit.recv() => Event::Signal(Sent { name: "SIGQUIT", number: 3 }),
+            Some(()) = self.hangup.recv() => Event::HungUp(Sent { name: "SIGHUP", number: 1 }),
             Some(()) = self.resize.recv() => Event::Resized,
             else => std::future::pending().await,
         }

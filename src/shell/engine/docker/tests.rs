@@ -4,7 +4,7 @@ mod build;
 mod connect;
 mod images;
 mod run;
-mod terminal;
+mod tty;
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -46,7 +46,7 @@ impl Progress {
             let partial = self.partial.entry((log.vertex.clone(), stream)).or_default();
             partial.extend_from_slice(&log.msg);
             let text = whole_characters(partial);
-            self.logs.entry(log.vertex.clone()).or_default().push(&text);
+            self.logs.entry(log.vertex.clone()).or_default().push(stream, &text);
             if !text.is_empty() {
                 tell(BuildEvent::Log { digest: log.vertex, stream, text });
             }
@@ -125,24 +125,26 @@ fn whole_characters(buffer: &mut Vec<u8>) -> String {
     text
 }
 
-/// The last lines of a text that comes in pieces.
+/// The last lines of two streams that come in pieces, in the order in which the lines ended.
 #[derive(Default)]
 struct Tail {
     lines: VecDeque<String>,
-    current: String,
+    /// The lines that have not ended.
+    current: BTreeMap<LogStream, String>,
 }
 
 impl Tail {
-    fn push(&mut self, text: &str) {
+    fn push(&mut self, stream: LogStream, text: &str) {
+        let current = self.current.entry(stream).or_default();
         for character in text.chars() {
             match character {
                 '\n' => {
-                    self.lines.push_back(std::mem::take(&mut self.current));
+                    self.lines.push_back(std::mem::take(current));
                     if self.lines.len() > LINES {
                         self.lines.pop_front();
                     }
                 }
-                _ if self.current.len() < LINE_BYTES => self.current.push(character),
+                _ if current.len() < LINE_BYTES => current.push(character),
                 _ => {}
             }
         }
@@ -150,7 +152,7 @@ impl Tail {
 
     /// The lines as they look on a terminal: of a line overwritten with carriage returns, the last state.
     fn lines(&self) -> Vec<String> {
-        let all = self.lines.iter().chain(Some(&self.current).filter(|line| !line.is_empty()));
+        let all = self.lines.iter().chain(self.current.values().filter(|line| !line.is_empty()));
         let seen: Vec<String> = all.map(|line| line.trim_end_matches('\r').rsplit('\r').next().unwrap_or_default().to_owned()).collect();
         seen[seen.len().saturating_sub(LINES)..].to_vec()
     }

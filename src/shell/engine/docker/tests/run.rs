@@ -128,6 +128,12 @@ async fn a_program_that_does_not_exist_is_127() {
 }
 
 #[tokio::test]
+async fn a_program_that_closes_its_output_is_waited_for() {
+    let (exit, out, _) = run(&launch("engine-test-closes", &["sh", "-c", "echo out; exec >&- 2>&-; sleep 0.5; exit 3"]), b"").await;
+    assert_eq!((exit.unwrap().code, out.as_slice()), (3, &b"out\n"[..]));
+}
+
+#[tokio::test]
 async fn a_reader_that_leaves_ends_the_container() {
     let engine = engine_with_base().await;
     let private = tempfile::tempdir().unwrap();

@@ -34,11 +34,14 @@ fn characters_cut_in_two_come_out_whole() {
 fn the_last_forty_lines_stay() {
     let mut tail = Tail::default();
     for number in 0..100 {
-        tail.push(&format!("0%\r50%\rline {number}\r\n"));
+        tail.push(LogStream::Output, "0%\r50%\r");
+        tail.push(LogStream::Error, &format!("line {number}\r\n"));
+        tail.push(LogStream::Output, "\n");
     }
-    tail.push("end");
+    tail.push(LogStream::Output, "end");
     let lines = tail.lines();
-    assert_eq!((lines.len(), lines[0].as_str(), lines[39].as_str()), (40, "line 61", "end"));
+    assert_eq!(lines[37], "line 99");
+    assert_eq!((lines.len(), lines[0].as_str(), lines[39].as_str()), (40, "50%", "end"));
 }
 
 #[test]
