@@ -53,15 +53,16 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The n-th step that the builder counts in a stage: its `FROM` is the first, then each instruction that makes a file system. `None`
-    /// for the `FROM` and for what does not exist.
-    pub fn instruction(&self, stage: &str, ordinal: usize) -> Option<&Instruction> {
+    /// The instruction that the builder calls the n-th of `total` in a stage. It counts what makes a file system, and the `FROM` only when
+    /// that names an image; so the instructions are the last of those. `None` for a `FROM` and for what does not exist.
+    pub fn instruction(&self, stage: &str, ordinal: usize, total: usize) -> Option<&Instruction> {
         let counted = |instruction: &&Instruction| match instruction.operation {
             Operation::CopyContext { .. } | Operation::CopyStage { .. } | Operation::Run { .. } => true,
             Operation::Argument { .. } | Operation::Path { .. } | Operation::Env { .. } | Operation::User { .. } | Operation::Label { .. } => false,
         };
         let stage = self.stages.iter().find(|known| known.name.0 == stage)?;
-        stage.steps.iter().filter(counted).nth(ordinal.checked_sub(2)?)
+        let before = total.checked_sub(stage.steps.iter().filter(counted).count())?;
+        stage.steps.iter().filter(counted).nth(ordinal.checked_sub(before + 1)?)
     }
 }
 

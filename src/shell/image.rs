@@ -6,14 +6,14 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use silo::emit;
 use silo::identity;
 use silo::lock::{self, Lock, LockState, LockedBase, LockedImage};
-use silo::plan::{self, Plan, Target};
+use silo::plan::{self, Instruction, Plan, Target};
 use silo::problem::Problems;
 use silo::spec::{BaseFrom, Distribution};
 
 use super::bootstrap;
 use super::cli::Locking;
 use super::command::failed;
-use super::engine::docker::Docker;
+use super::engine::{self, docker::Docker};
 use super::engine::{BuildError, BuildEvent, BuildRequest, Cache, EngineOptions, FailedStep};
 use super::facts;
 use super::failure::{Failure, system};
@@ -198,13 +198,13 @@ async fn build(ui: &Ui, project: &Project, compiled: &Compiled, target: &Target,
     let result = loop {
         tokio::select! {
             biased;
-            Some(event) = received.recv() => take(ui, &mut progress, event, origin),
+            Some(event) = received.recv() => take(ui, &compiled.plan, &mut progress, event, origin),
             _ = tick.tick(), if ui.is_live() => picture.draw(ui, &progress, started.elapsed()),
             result = &mut work => break result,
         }
     };
     while let Ok(event) = received.try_recv() {
-        take(ui, &mut progress, event, origin);
+        take(ui, &compiled.plan, &mut progress, event, origin);
     }
     if ui.is_live() {
         picture.draw(ui, &progress, started.elapsed());
@@ -219,14 +219,22 @@ async fn build(ui: &Ui, project: &Project, compiled: &Compiled, target: &Target,
     }
 }
 
-fn take(ui: &Ui, progress: &mut Progress, event: BuildEvent, origin: Duration) {
+fn instruction<'p>(plan: &'p Plan, step: &engine::Step) -> Option<&'p Instruction> {
+    plan.instruction(step.stage.as_deref()?, step.ordinal as usize, step.total as usize)
+}
+
+fn take(ui: &Ui, plan: &Plan, progress: &mut Progress, event: BuildEvent, origin: Duration) {
     match event {
         BuildEvent::Vertex(vertex) => {
             let since = |time: Option<Duration>| time.map(|time| time.saturating_sub(origin));
+            let Some(known) = &vertex.step else { return };
+            let Some(stage) = known.stage.clone() else { return };
+            let what = instruction(plan, known).map_or_else(|| known.instruction.clone(), |instruction| instruction.reason.clone());
             let line = progress.step(
                 &vertex.digest,
                 Step {
-                    name: vertex.name,
+                    stage,
+                    what,
                     cached: vertex.cached,
                     started: since(vertex.started),
                     completed: since(vertex.completed),
@@ -250,8 +258,7 @@ fn take(ui: &Ui, progress: &mut Progress, event: BuildEvent, origin: Duration) {
 
 /// A failed step: its own last lines, the place in the configuration that caused it, and what to try.
 fn explain(ui: &Ui, project: &Project, plan: &Plan, failed_step: &FailedStep) -> Failure {
-    let instruction = failed_step.step.as_ref().and_then(|step| plan.instruction(step.stage.as_deref()?, step.ordinal as usize));
-    let problem = failed::problem(failed_step, instruction);
+    let problem = failed::problem(failed_step, failed_step.step.as_ref().and_then(|step| instruction(plan, step)));
     let mut problems = Problems::default();
     problems.push(problem);
     if !failed_step.log.is_empty() && !ui.is_quiet() {

@@ -14,8 +14,10 @@ use super::Ui;
 /// A step of the build as the engine last described it.
 #[derive(Clone, Debug, Default)]
 pub struct Step {
-    /// Its text: `[language-node 2/3] RUN …`.
-    pub name: String,
+    /// The stage that it belongs to.
+    pub stage: String,
+    /// What it is for: `language node 22.11.0 (npm)`.
+    pub what: String,
     /// Whether its result was there already.
     pub cached: bool,
     /// When it started, from the build's start.
@@ -52,18 +54,11 @@ pub struct Progress {
     stage_of: BTreeMap<String, String>,
 }
 
-/// The stage in a step's name: `[agent-claude 2/4] COPY …` is of `agent-claude`; what belongs to none is BuildKit's own.
-fn stage_of(name: &str) -> Option<&str> {
-    let inside = name.strip_prefix('[')?.split(']').next()?;
-    let mut words = inside.split_whitespace().filter(|word| !word.contains('/') || word.chars().any(|c| c.is_ascii_alphabetic() && !word.starts_with("linux/")));
-    let first = words.find(|word| !word.starts_with("linux/"))?;
-    (first != "internal" && first != "auth").then_some(first)
-}
-
 impl Progress {
     /// Takes in what the engine says of a step; it says it again at every change. Returns a plain line worth printing.
     pub fn step(&mut self, digest: &str, step: Step) -> Option<String> {
-        let stage = stage_of(&step.name)?.to_string();
+        let stage = step.stage.clone();
+        let name = format!("{stage}: {}", step.what);
         if !self.stages.contains_key(&stage) {
             self.order.push(stage.clone());
         }
@@ -82,9 +77,9 @@ impl Progress {
                 (None, true) => "cached".to_string(),
                 (None, false) => format!("done in {}", seconds(took)),
             };
-            return Some(format!("{} {how}", step.name));
+            return Some(format!("{name}: {how}"));
         }
-        (step.started.is_some() && !was_started && !step.cached).then(|| step.name.clone())
+        (step.started.is_some() && !was_started && !step.cached).then_some(name)
     }
 
     /// Takes in output of a step; returns plain lines worth printing.
@@ -231,7 +226,8 @@ mod tests {
 
     fn step(name: &str, started: Option<u64>, completed: Option<u64>) -> Step {
         Step {
-            name: name.to_string(),
+            stage: name.to_string(),
+            what: format!("what {name} is for"),
             started: started.map(Duration::from_secs),
             completed: completed.map(Duration::from_secs),
             ..Step::default()
@@ -239,19 +235,11 @@ mod tests {
     }
 
     #[test]
-    fn stages_come_from_the_names_of_steps() {
-        assert_eq!(stage_of("[language-node 2/3] RUN x"), Some("language-node"));
-        assert_eq!(stage_of("[linux/amd64 agent-claude 1/2] RUN x"), Some("agent-claude"));
-        assert_eq!(stage_of("[internal] load build context"), None);
-        assert_eq!(stage_of("exporting to image"), None);
-    }
-
-    #[test]
     fn a_frame_says_what_runs_what_is_done_and_what_was_cached() {
         let mut progress = Progress::default();
-        progress.step("a", step("[base 1/1] FROM x", Some(0), Some(2)));
-        progress.step("b", step("[language-node 1/2] RUN y", Some(1), None));
-        progress.step("c", Step { cached: true, ..step("[fetch 1/1] RUN z", Some(1), Some(1)) });
+        progress.step("a", step("base", Some(0), Some(2)));
+        progress.step("b", step("language-node", Some(1), None));
+        progress.step("c", Step { cached: true, ..step("fetch", Some(1), Some(1)) });
         progress.log("b", "unpacking\n");
         let frame = progress.frame(&ui(), Duration::from_secs(5), 80, 10);
         assert_eq!(
@@ -267,8 +255,8 @@ mod tests {
     #[test]
     fn a_small_terminal_keeps_what_still_runs() {
         let mut progress = Progress::default();
-        progress.step("a", step("[base 1/1] FROM x", Some(0), Some(2)));
-        progress.step("b", step("[fetch 1/1] RUN y", Some(1), None));
+        progress.step("a", step("base", Some(0), Some(2)));
+        progress.step("b", step("fetch", Some(1), None));
         let frame = progress.frame(&ui(), Duration::from_secs(5), 80, 1);
         assert_eq!(frame.len(), 1);
         assert!(frame[0].contains("fetch"), "{frame:?}");
@@ -277,7 +265,7 @@ mod tests {
     #[test]
     fn escape_sequences_of_a_step_do_not_reach_the_terminal() {
         let mut progress = Progress::default();
-        progress.step("a", step("[base 1/1] RUN x", Some(0), None));
+        progress.step("a", step("base", Some(0), None));
         let lines = progress.log("a", "\x1b]0;title\x07 red \x1b[31m");
         assert!(lines.iter().all(|line| !line.contains('\x1b')), "{lines:?}");
         assert!(progress.frame(&ui(), Duration::from_secs(1), 80, 9).iter().all(|line| !line.contains('\x1b')));
