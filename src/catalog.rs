@@ -1,1 +1,147 @@
-//! Not written yet.
+//! The catalog: what silo knows of distributions, languages, tools, servers and agents.
+//!
+//! It is data: one file an entry under `images/`, in the language that users write, put into the program by `build.rs`. A configuration's
+//! own `define` nodes stand beside them. An entry is read when somebody asks for it, so a start costs what it uses.
+
+use std::collections::BTreeMap;
+
+use crate::document::{self, Node};
+use crate::problem::{Code, Problem, Problems};
+use crate::source::{Layer, Source, SourceId, Sources, Span};
+
+/// `kind/name` and text of every built-in entry, sorted.
+static ENTRIES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/catalog.rs"));
+
+/// The built-in entries and a configuration's own definitions.
+#[derive(Clone, Debug, Default)]
+pub struct Catalog {
+    own: BTreeMap<(String, String), Node>,
+}
+
+/// One definition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Definition {
+    /// Its `define` node.
+    pub node: Node,
+    /// Where its kind and name stand.
+    pub span: Span,
+}
+
+impl Catalog {
+    /// The built-in entries alone.
+    pub fn builtin() -> Catalog {
+        Catalog::default()
+    }
+
+    /// The built-in entries with the `define` nodes among the given ones. A definition that has a built-in one's name must be
+    /// `(replace)define`.
+    pub fn new(nodes: &[Node]) -> (Catalog, Problems) {
+        let mut catalog = Catalog::default();
+        let mut problems = Problems::default();
+        for node in nodes.iter().filter(|node| node.name == "define") {
+            let (Some(kind), Some(name)) = (node.text(0), node.text(1)) else { continue };
+            if builtin(kind, name).is_some() && !replaces(node) {
+                problems.push(
+                    Problem::new(Code::Redefinition, format!("{kind} `{name}` is already defined by silo"))
+                        .at(heading(node), "second definition")
+                        .help(format!("write `(replace)define {kind} {name}` to put it in the place of silo's, or choose another name")),
+                );
+            }
+            catalog.own.insert((kind.to_string(), name.to_string()), node.clone());
+        }
+        (catalog, problems)
+    }
+
+    /// The names of a kind's entries, sorted.
+    pub fn names(&self, kind: &str) -> Vec<&str> {
+        let mut names: Vec<&str> = self.own.keys().filter(|(of, _)| of == kind).map(|(_, name)| name.as_str()).collect();
+        names.extend(entries().filter(|(of, _, _)| *of == kind).map(|(_, name, _)| name));
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// The configuration's own definitions, sorted by kind and name.
+    pub fn own(&self) -> impl Iterator<Item = Definition> {
+        self.own.values().map(|node| Definition { node: node.clone(), span: heading(node) })
+    }
+
+    /// A definition. A built-in one is read now, and its text added to the sources as `catalog:kind/name`, once.
+    ///
+    /// The problems are those of a text that does not parse, which the tests of the catalog rule out.
+    pub fn get(&self, kind: &str, name: &str, sources: &mut Sources) -> (Option<Definition>, Problems) {
+        if let Some(node) = self.own.get(&(kind.to_string(), name.to_string())) {
+            return (Some(Definition { node: node.clone(), span: heading(node) }), Problems::default());
+        }
+        let Some(text) = builtin(kind, name) else { return (None, Problems::default()) };
+        let id = source(format!("catalog:{}", path(kind, name)), text, sources);
+        let (document, problems) = document::parse(id, text);
+        let defines = |node: &Node| node.name == "define" && node.text(0) == Some(kind) && node.text(1) == Some(name);
+        let node = document.and_then(|document| document.nodes.into_iter().find(defines));
+        (node.map(|node| Definition { span: heading(&node), node }), problems)
+    }
+}
+
+/// Kind, name and text of every built-in entry, in the order of kind and name.
+pub fn entries() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    ENTRIES.iter().filter_map(|(path, text)| {
+        let (folder, name) = path.split_once('/')?;
+        Some((if folder == BUILD_FOLDER { BUILD_KIND } else { folder }, name, *text))
+    })
+}
+
+/// The kinds of definitions, in the order in which people read about them.
+pub const KINDS: [&str; 7] = ["base", "language", "tool", "lsp", "mcp", "agent", BUILD_KIND];
+
+/// `docs/catalog.md`: every built-in entry with its sources.
+pub fn reference() -> String {
+    let mut sources = Sources::default();
+    let mut text = String::from(concat!(
+        "# The catalog\n\n",
+        "Generated from `images/`; `UPDATE_GENERATED=1 cargo test catalog::reference` writes it anew. Every entry is a file in the language of `silo.kdl`,\n",
+        "and a `define` of yours stands beside them with the same rights. The first source is the preferred one; `source=` chooses another.\n",
+    ));
+    let catalog = Catalog::builtin();
+    for kind in KINDS {
+        text.push_str(&format!("\n## {kind}\n\n| name | what it is | {} |\n|---|---|---|\n", if kind == "base" { "releases" } else { "sources" }));
+        for name in catalog.names(kind) {
+            let Some(definition) = catalog.get(kind, name, &mut sources).0 else { continue };
+            let doc = definition.node.named("doc").next().and_then(|doc| doc.text(0)).unwrap_or("");
+            let words = |node: &Node| node.arguments().filter_map(|entry| entry.value.as_str()).collect::<Vec<_>>().join(" = ");
+            let rows = if kind == "base" { "suite" } else { "install" };
+            let list: Vec<String> = definition.node.named(rows).map(words).collect();
+            text.push_str(&format!("| `{name}` | {doc} | {} |\n", list.join(", ")));
+        }
+    }
+    text
+}
+
+/// What the build stages use lies in a folder of its own, apart from what an image can hold.
+const BUILD_FOLDER: &str = "build";
+const BUILD_KIND: &str = "client";
+
+fn path(kind: &str, name: &str) -> String {
+    format!("{}/{name}", if kind == BUILD_KIND { BUILD_FOLDER } else { kind })
+}
+
+fn builtin(kind: &str, name: &str) -> Option<&'static str> {
+    let path = path(kind, name);
+    let index = ENTRIES.binary_search_by(|(other, _)| (*other).cmp(path.as_str())).ok()?;
+    Some(ENTRIES[index].1)
+}
+
+/// The handle of an entry's text, which is added only once.
+fn source(name: String, text: &str, sources: &mut Sources) -> SourceId {
+    let known = sources.iter().find(|(_, source)| source.layer == Layer::Catalog && source.name == name).map(|(id, _)| id);
+    known.unwrap_or_else(|| sources.add(Source { name, text: text.to_string(), layer: Layer::Catalog }))
+}
+
+fn replaces(node: &Node) -> bool {
+    node.annotation.as_ref().is_some_and(|annotation| annotation.text.split(',').any(|word| word.trim() == "replace"))
+}
+
+/// From the node's name to its last argument: what a label underlines.
+fn heading(node: &Node) -> Span {
+    let end = node.arguments().last().map_or(node.name_span.end, |entry| entry.span.end);
+    Span { end: end.max(node.name_span.end), ..node.name_span }
+}

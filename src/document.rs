@@ -7,7 +7,7 @@ mod scan;
 use crate::problem::Problems;
 use crate::source::{SourceId, Span};
 
-pub use print::{print, quote};
+pub use print::{one_line, print, print_value, quote};
 
 /// The most bytes a file may have.
 pub const MAX_BYTES: usize = 256 * 1024;
@@ -21,7 +21,7 @@ pub const MAX_SLASHDASH_DEPTH: usize = 4;
 pub const MAX_PROBLEMS: usize = 20;
 
 /// The nodes whose names have an underscore; with a hyphen they are the same nodes. The schema's tests hold this list to its table.
-pub const SNAKE_NAMES: &[&str] = &["pre_build", "post_build", "pre_run"];
+pub const SNAKE_NAMES: &[&str] = &["pre_build", "post_build", "pre_run", "fetch_packages"];
 
 /// Reads a text. A scan, linear in its length, refuses what would cost the KDL parser its stack or its time, before the parser sees it.
 ///

@@ -3,7 +3,11 @@
 //! Stages return problems beside their values instead of stopping at the first one. A [`Problem`] has a code that never changes, one
 //! sentence saying what is wrong, labels at the places concerned (in several files if need be), and help that can be typed.
 
+mod render;
+
 use crate::source::Span;
+
+pub use render::{MAX_SHOWN, RenderOptions, escape, reference, render};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

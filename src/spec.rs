@@ -444,7 +444,8 @@ pub struct McpServer {
     pub name: Name,
     /// How it is reached.
     pub transport: McpTransport,
-    /// Variables that it needs from the container's environment.
+    /// Variables that it needs from the container's environment. `SILO_WORKSPACE` is among them when its command or a value names the
+    /// workspace, since some agents start servers with the variables alone that they were told of.
     pub env: Vec<EnvName>,
     /// Where it was asked for.
     pub origin: Span,
@@ -520,6 +521,7 @@ pub enum FileFormat {
 /// Texts may hold `%{name}`, `%{command}` (the program), `%{url}`, `%{transport}`. A text that is just `%{args}` becomes the list of
 /// arguments, `%{argv}` the program with its arguments, `%{env}` a table from variable to reference, `%{env.names}` the list of variables,
 /// `%{extensions}` the list of file endings, `%{languages}` a table from file ending to language.
+/// Several registrations may name one file: each adds its table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pattern {
     /// A text or one of the placeholders.
@@ -575,6 +577,9 @@ pub struct AgentRun {
     pub command: Vec<Template>,
     /// Arguments from the configuration, after those.
     pub args: Vec<Template>,
+    /// Words that name a subcommand when they are the caller's first argument. Then the program is started with the caller's arguments
+    /// alone, since a flag before a subcommand changes what it means.
+    pub subcommands: Vec<String>,
     /// Environment.
     pub env: Vec<RunEnv>,
     /// Folders in HOME (`~/…`) that outlive the container; silo keeps them for each project.

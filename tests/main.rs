@@ -1,7 +1,13 @@
 //! All tests, in one binary.
 
+mod catalog;
 mod document;
 mod emit;
+mod generated;
 mod identity;
+mod layers;
 mod plan;
+mod problem;
+mod schema;
+mod spec;
 mod support;

@@ -26,6 +26,12 @@ pub fn quote(text: &str) -> String {
     out
 }
 
+/// A text with everything that would end a line or move a cursor written as an escape.
+pub fn one_line(text: &str) -> String {
+    let quoted = quote(text).replace("\\\"", "\"");
+    quoted[1..quoted.len() - 1].to_string()
+}
+
 fn escape(out: &mut String, c: char) {
     match c {
         '"' => out.push_str("\\\""),
@@ -68,10 +74,18 @@ fn print_entry(out: &mut String, entry: &Entry, depth: usize) {
         out.push('=');
     }
     annotation(out, entry.annotation.as_ref());
-    print_value(out, &entry.value, depth);
+    print_indented(out, &entry.value, depth);
 }
 
-pub(super) fn print_value(out: &mut String, value: &Value, depth: usize) {
+/// Adds a value on one line, as KDL writes it.
+pub fn print_value(out: &mut String, value: &Value) {
+    match value {
+        Value::String(text) => out.push_str(&quote(text)),
+        Value::Integer(_) | Value::Decimal(_) | Value::Bool(_) | Value::Null => print_indented(out, value, 0),
+    }
+}
+
+fn print_indented(out: &mut String, value: &Value, depth: usize) {
     match value {
         Value::String(text) if is_block(text) => print_block(out, text, depth),
         Value::String(text) => out.push_str(&quote(text)),

@@ -26,7 +26,7 @@ pub(super) struct Fault {
 
 /// Looks at the whole text.
 pub(super) fn scan(id: SourceId, text: &str) -> Vec<Fault> {
-    let mut scanner = Scanner { id, text, at: 0, faults: Vec::new(), blocks: Vec::new(), node: NodeState::default() };
+    let mut scanner = Scanner { id, text, at: 0, faults: Vec::new(), blocks: Vec::new(), suspect: None, node: NodeState::default() };
     scanner.run();
     scanner.faults
 }
@@ -64,6 +64,8 @@ struct Scanner<'a> {
     at: usize,
     faults: Vec<Fault>,
     blocks: Vec<Block>,
+    /// A closed block whose `}` looks as if it was meant for one around it: where it opens, and the first line that falls back.
+    suspect: Option<(usize, usize)>,
     node: NodeState,
 }
 
@@ -134,6 +136,12 @@ impl Scanner<'_> {
             }
             '(' | ')' => {
                 self.at += 1;
+                if c == ')' && self.node.parens == 0 {
+                    let problem = Problem::new(Code::Syntax, "a `)` closes nothing")
+                        .at(self.span(start, start + 1), "here")
+                        .help("remove it; parentheses stand only around an annotation, as in `(default)`");
+                    self.fault(Gravity::Refused, problem);
+                }
                 self.node.parens = if c == '(' { self.node.parens + 1 } else { self.node.parens.saturating_sub(1) };
                 self.node.last_word = None;
                 true
@@ -229,6 +237,11 @@ impl Scanner<'_> {
         self.at += 1;
         match self.blocks.pop() {
             Some(block) => {
+                if let (None, Some(dedent)) = (self.suspect, block.dedent)
+                    && self.indent(start) < block.indent
+                {
+                    self.suspect = Some((block.open, dedent));
+                }
                 self.node = block.outer;
                 self.node.tokens += 1;
                 self.node.last_word = None;
@@ -247,9 +260,9 @@ impl Scanner<'_> {
         let Some(block) = self.blocks.last() else { return };
         // The block that is meant is the innermost one whose contents fall back to its own indentation; else the innermost one.
         let block = self.blocks.iter().rev().find(|block| block.dedent.is_some()).unwrap_or(block);
-        let mut problem = Problem::new(Code::Syntax, "a block is never closed")
-            .at(self.span(block.open, block.open + 1), "this `{` has no `}`");
-        if let Some(at) = block.dedent {
+        let (open, dedent) = self.suspect.map_or((block.open, block.dedent), |(open, dedent)| (open, Some(dedent)));
+        let mut problem = Problem::new(Code::Syntax, "a block is never closed").at(self.span(open, open + 1), "this `{` has no `}`");
+        if let Some(at) = dedent {
             let end = at + self.text[at..].find(|c: char| c.is_whitespace()).unwrap_or(self.text.len() - at);
             problem = problem.at(self.span(at, end), "the `}` is probably missing before this line");
         }
@@ -335,6 +348,7 @@ impl Scanner<'_> {
                 return self.unclosed_string(start, body, multiline);
             }
             if c == '\\' && hashes == 0 {
+                self.escape();
                 self.at += 1;
                 let spaces = self.rest().len() - self.rest().trim_start().len();
                 self.at += if spaces > 0 { spaces } else { self.rest().chars().next().map_or(0, char::len_utf8) };
@@ -342,6 +356,18 @@ impl Scanner<'_> {
                 self.at += c.len_utf8();
             }
         }
+    }
+
+    /// A backslash stands here, in a quoted string.
+    fn escape(&mut self) {
+        let Some(c) = self.rest()[1..].chars().next() else { return };
+        if matches!(c, 'n' | 'r' | 't' | '\\' | '"' | 'b' | 'f' | 's' | 'u') || c.is_whitespace() || is_newline(c) {
+            return;
+        }
+        let problem = Problem::new(Code::Syntax, format!("`\\{c}` is not an escape"))
+            .at(self.span(self.at, self.at + 1 + c.len_utf8()), "here")
+            .help(format!("write `\\\\{c}` for a backslash, or a raw string, `#\"…\"#`, in which a backslash is itself"));
+        self.fault(Gravity::Refused, problem);
     }
 
     fn unclosed_string(&mut self, start: usize, body: usize, multiline: bool) -> bool {
@@ -457,6 +483,10 @@ fn judge(word: &str, name: bool) -> Option<(Gravity, String, String)> {
         let plain: String = word.chars().filter(|c| !"\u{201c}\u{201d}\u{201e}\u{2018}\u{2019}\u{00ab}\u{00bb}".contains(*c)).collect();
         let help = format!("use the plain quote of the keyboard: `{}`", super::quote(&plain));
         return Some((Gravity::Misread, format!("`{word}` has typographic quotes, which quote nothing"), help));
+    }
+    if word.starts_with('\'') || word.ends_with('\'') {
+        let help = format!("use double quotes: `{}`", super::quote(word.trim_matches('\'')));
+        return Some((Gravity::Misread, format!("`{word}` has single quotes, which quote nothing"), help));
     }
     if word != "," && word.ends_with(',') || word.starts_with(',') {
         let bare = word.trim_matches(',');

@@ -1,0 +1,333 @@
+//! Takes files apart into statements, arranged as a tree by what they speak of.
+
+use std::collections::BTreeMap;
+
+use super::{File, Saying};
+use crate::document::{self, Annotation, Entry, Node, Value};
+use crate::schema::{self, Merge, NodeRule};
+use crate::source::Span;
+
+/// How much weight a writer gave to a statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Priority {
+    Default,
+    Plain,
+    Force,
+}
+
+/// One thing that one file says of one slot.
+#[derive(Clone, Debug)]
+pub(super) struct Statement {
+    pub(super) saying: Saying,
+    pub(super) priority: Priority,
+    /// The file, by index.
+    pub(super) file: usize,
+    /// The how-many-th statement of its file it is.
+    pub(super) position: usize,
+    pub(super) span: Span,
+    /// The whole node that a presence was stated by.
+    pub(super) node_span: Span,
+    /// Whether it follows from another statement: nobody is told that it had no effect.
+    pub(super) implied: bool,
+    /// Whether it was written with `(replace)`.
+    pub(super) replacing: bool,
+}
+
+/// All statements of one block.
+#[derive(Debug, Default)]
+pub(super) struct Block {
+    /// The things in it, by node name and key.
+    pub(super) entities: BTreeMap<(String, Option<String>), Entity>,
+    /// Removals and replacements of all nodes of a name.
+    pub(super) collections: BTreeMap<String, Vec<Statement>>,
+}
+
+/// All statements of one node.
+#[derive(Debug)]
+pub(super) struct Entity {
+    pub(super) rule: &'static NodeRule,
+    /// That it exists, or is removed or replaced.
+    pub(super) marks: Vec<Statement>,
+    /// Its arguments: one value, apart from those that are its key.
+    pub(super) arguments: Vec<Statement>,
+    /// The argument that is its key, as each file wrote it.
+    pub(super) properties: BTreeMap<String, Vec<Statement>>,
+    pub(super) block: Block,
+}
+
+/// Takes all files apart.
+pub(super) fn decompose(files: &[File]) -> Block {
+    let mut root = Block::default();
+    for (index, file) in files.iter().enumerate() {
+        let mut reader = Reader { file: index, position: 0 };
+        for node in &file.document.nodes {
+            // A node that the table does not know was reported by the check.
+            if let Some(rule) = schema::find(schema::table::TOP, &node.name) {
+                reader.node(&mut root, node, rule, Context { priority: Priority::Plain, replaced: false });
+            }
+        }
+    }
+    root
+}
+
+/// What the nodes around say of a node.
+#[derive(Clone, Copy)]
+struct Context {
+    priority: Priority,
+    /// Inside a `(replace)`, whose contents are never weaker than it is.
+    replaced: bool,
+}
+
+impl Context {
+    fn within(self, annotation: Option<&Annotation>) -> Context {
+        let mut context = self;
+        match annotation.map(|annotation| annotation.text.as_str()) {
+            Some("default") if !self.replaced => context.priority = Priority::Default,
+            Some("force") => context.priority = Priority::Force,
+            Some("replace") => {
+                context.replaced = true;
+                context.priority = self.priority.max(Priority::Plain);
+            }
+            _ => {}
+        }
+        context
+    }
+}
+
+struct Reader {
+    file: usize,
+    position: usize,
+}
+
+impl Reader {
+    fn statement(&mut self, saying: Saying, context: Context, span: Span, node_span: Span) -> Statement {
+        self.position += 1;
+        Statement {
+            saying,
+            priority: context.priority,
+            file: self.file,
+            position: self.position,
+            span,
+            node_span,
+            implied: false,
+            replacing: context.replaced,
+        }
+    }
+
+    fn node(&mut self, block: &mut Block, node: &Node, rule: &'static NodeRule, outer: Context) {
+        let context = outer.within(node.annotation.as_ref());
+        let operation = node.annotation.as_ref().map(|annotation| annotation.text.as_str()).filter(|text| matches!(*text, "remove" | "replace"));
+        match rule.merge {
+            Merge::FileLocal => {}
+            Merge::Closed => self.closed(block, node, rule, context),
+            Merge::Variables => self.variables(block, node, rule, context, operation),
+            Merge::Record => {
+                let arguments: Vec<&Entry> = node.arguments().collect();
+                self.entity(block, node, rule, None, &arguments, context, operation);
+            }
+            Merge::Keyed if rule.rest.is_some() => {
+                for entry in node.arguments() {
+                    self.entity(block, node, rule, Some(text_of(&entry.value)), &[entry], context.within(entry.annotation.as_ref()), operation);
+                }
+            }
+            Merge::Keyed => {
+                let Some(key) = node.arguments().next() else { return };
+                let arguments: Vec<&Entry> = node.arguments().collect();
+                self.entity(block, node, rule, Some(text_of(&key.value)), &arguments, context, operation);
+            }
+            Merge::KeyedByTarget => {
+                let target = node.property("to").map(|entry| text_of(&entry.value));
+                for entry in node.arguments() {
+                    let key = target.clone().unwrap_or_else(|| text_of(&entry.value));
+                    self.entity(block, node, rule, Some(key), &[entry], context.within(entry.annotation.as_ref()), operation);
+                }
+            }
+            Merge::List => self.item(block, node, rule, context, operation),
+            Merge::Words => self.words(block, node, rule, context, operation),
+        }
+    }
+
+    /// A statement on all nodes of a name.
+    fn collection(&mut self, block: &mut Block, node: &Node, saying: Saying, context: Context) {
+        let statement = self.statement(saying, context, node.name_span, node.span);
+        block.collections.entry(node.name.clone()).or_default().push(statement);
+    }
+
+    fn item(&mut self, block: &mut Block, node: &Node, rule: &'static NodeRule, context: Context, operation: Option<&str>) {
+        let id = node.property("id").map(|entry| text_of(&entry.value));
+        let arguments: Vec<&Entry> = node.arguments().collect();
+        if operation == Some("remove") && id.is_none() && arguments.is_empty() {
+            return self.collection(block, node, Saying::Remove, context);
+        }
+        if operation == Some("replace") {
+            self.collection(block, node, Saying::Replace, context);
+        }
+        let key = id.unwrap_or_else(|| {
+            let mut key = String::new();
+            for entry in &arguments {
+                key.push(' ');
+                document::print_value(&mut key, &entry.value);
+            }
+            key
+        });
+        self.entity(block, node, rule, Some(key), &arguments, context, operation.filter(|operation| *operation == "remove"));
+    }
+
+    fn words(&mut self, block: &mut Block, node: &Node, rule: &'static NodeRule, context: Context, operation: Option<&str>) {
+        if operation == Some("remove") && node.arguments().next().is_none() {
+            return self.collection(block, node, Saying::Remove, context);
+        }
+        if operation == Some("replace") {
+            self.collection(block, node, Saying::Replace, context);
+        }
+        for entry in node.arguments() {
+            let removed = operation == Some("remove") || entry.annotation.as_ref().is_some_and(|annotation| annotation.text == "remove");
+            let key = text_of(&entry.value);
+            let within = context.within(entry.annotation.as_ref());
+            self.entity(block, node, rule, Some(key), &[entry], within, removed.then_some("remove"));
+        }
+    }
+
+    fn closed(&mut self, block: &mut Block, node: &Node, rule: &'static NodeRule, context: Context) {
+        let key = node.arguments().map(|entry| text_of(&entry.value)).collect::<Vec<_>>().join(".");
+        let saying = match node.annotation.as_ref().map(|annotation| annotation.text.as_str()) {
+            Some("remove") => Saying::Remove,
+            _ => Saying::Whole(node.clone()),
+        };
+        let statement = self.statement(saying, context, node.name_span, node.span);
+        entity_of(block, &node.name, Some(key), rule).marks.push(statement);
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "a node, what it is, and what is said of it")]
+    fn entity(
+        &mut self,
+        block: &mut Block,
+        node: &Node,
+        rule: &'static NodeRule,
+        key: Option<String>,
+        arguments: &[&Entry],
+        context: Context,
+        operation: Option<&str>,
+    ) {
+        let entity = entity_of(block, &node.name, key, rule);
+        // The place of a word or of one of several names is the argument; of anything else, the node's name.
+        let span = match (rule.rest, arguments) {
+            (Some(_), [only]) => only.span,
+            (Some(_) | None, _) => node.name_span,
+        };
+        match operation {
+            Some("remove") => return entity.marks.push(self.statement(Saying::Remove, context, span, node.span)),
+            Some("replace") => entity.marks.push(self.statement(Saying::Replace, context, span, node.span)),
+            Some(_) | None => {}
+        }
+        entity.marks.push(self.statement(Saying::Present, context, span, node.span));
+        if let Some(first) = arguments.first() {
+            let context = context.within(first.annotation.as_ref());
+            let values = arguments.iter().map(|entry| entry.value.clone()).collect();
+            let last = arguments.last().map_or(first.span.end, |entry| entry.span.end);
+            let span = Span { end: last, ..first.span };
+            entity.arguments.push(self.statement(Saying::Values(values), context, span, node.span));
+        }
+        for entry in &node.entries {
+            let Some(name) = &entry.name else { continue };
+            let statement = self.value(entry, context, node.span);
+            entity.properties.entry(name.clone()).or_default().push(statement);
+        }
+        for child in node.children() {
+            if let Some(child_rule) = rule.child(&child.name) {
+                self.node(&mut entity.block, child, child_rule, context);
+            }
+        }
+    }
+
+    /// The statement of a property; `#null` takes it away.
+    fn value(&mut self, entry: &Entry, context: Context, node_span: Span) -> Statement {
+        let context = context.within(entry.annotation.as_ref());
+        if entry.value == Value::Null {
+            let mut statement = self.statement(Saying::Remove, context, entry.span, node_span);
+            statement.implied = true;
+            return statement;
+        }
+        self.statement(Saying::Values(vec![entry.value.clone()]), context, entry.span, node_span)
+    }
+
+    /// `env A B X="v" { NAME "value" phase=run }`: every variable becomes a node of the block.
+    fn variables(&mut self, block: &mut Block, node: &Node, rule: &'static NodeRule, context: Context, operation: Option<&str>) {
+        let empty = node.entries.is_empty() && node.children().is_empty();
+        if operation == Some("remove") && empty {
+            return self.collection(block, node, Saying::Remove, context);
+        }
+        let variable = rule.other_children.unwrap_or(&schema::table::PATTERN);
+        let whole = entity_of(block, &node.name, None, rule);
+        if operation == Some("replace") {
+            whole.marks.push(self.statement(Saying::Replace, context, node.name_span, node.span));
+        }
+        // The block itself is there whenever a variable is, so that a removal of it never argues with its contents.
+        whole.marks.push(self.statement(Saying::Present, context, node.name_span, node.span));
+        for entry in &node.entries {
+            let within = context.within(entry.annotation.as_ref());
+            let name = entry.name.clone().unwrap_or_else(|| text_of(&entry.value));
+            let entity = entity_of(&mut whole.block, &name, None, variable);
+            let annotated = entry.annotation.as_ref().is_some_and(|annotation| annotation.text == "remove");
+            if operation == Some("remove") || annotated || entry.value == Value::Null {
+                entity.marks.push(self.statement(Saying::Remove, within, entry.span, node.span));
+                continue;
+            }
+            entity.marks.push(self.statement(Saying::Present, within, entry.span, node.span));
+            if entry.name.is_some() {
+                entity.arguments.push(self.statement(Saying::Values(vec![entry.value.clone()]), within, entry.span, node.span));
+                self.implied_removal(entity.properties.entry("from".into()).or_default(), within, entry.span, node.span);
+            } else {
+                self.implied_removal(&mut entity.arguments, within, entry.span, node.span);
+            }
+        }
+        for child in node.children() {
+            let name = &child.name;
+            let within = context.within(child.annotation.as_ref());
+            let removed = child.annotation.as_ref().is_some_and(|annotation| annotation.text == "remove");
+            if operation == Some("remove") || removed {
+                let statement = self.statement(Saying::Remove, within, child.name_span, child.span);
+                entity_of(&mut whole.block, name, None, variable).marks.push(statement);
+                continue;
+            }
+            let arguments: Vec<&Entry> = child.arguments().collect();
+            let replace = child.annotation.as_ref().filter(|annotation| annotation.text == "replace").map(|_| "replace");
+            self.entity(&mut whole.block, child, variable, None, &arguments, within, replace);
+            let entity = entity_of(&mut whole.block, name, None, variable);
+            match (arguments.is_empty(), child.property("from").is_none()) {
+                (false, true) => self.implied_removal(entity.properties.entry("from".into()).or_default(), within, child.name_span, child.span),
+                (true, false) => self.implied_removal(&mut entity.arguments, within, child.name_span, child.span),
+                (true, true) | (false, false) => {}
+            }
+        }
+    }
+
+    /// A variable has one origin: whoever gives it another takes the old one away.
+    fn implied_removal(&mut self, slot: &mut Vec<Statement>, context: Context, span: Span, node_span: Span) {
+        let mut statement = self.statement(Saying::Remove, context, span, node_span);
+        statement.implied = true;
+        slot.push(statement);
+    }
+}
+
+fn entity_of<'a>(block: &'a mut Block, name: &str, key: Option<String>, rule: &'static NodeRule) -> &'a mut Entity {
+    block.entities.entry((name.to_string(), key)).or_insert_with(|| Entity {
+        rule,
+        marks: Vec::new(),
+        arguments: Vec::new(),
+        properties: BTreeMap::new(),
+        block: Block::default(),
+    })
+}
+
+/// A value as a key.
+fn text_of(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Integer(_) | Value::Decimal(_) | Value::Bool(_) | Value::Null => {
+            let mut text = String::new();
+            document::print_value(&mut text, value);
+            text
+        }
+    }
+}

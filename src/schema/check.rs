@@ -1,0 +1,317 @@
+//! Holds a document to the table. Every problem of the file is reported at once.
+
+use std::collections::BTreeMap;
+
+use super::{ArgumentRule, FileKind, NodeRule, PropertyRule, Type, find, table};
+use crate::document::{self, Document, Entry, Node, Value};
+use crate::problem::{Code, Problem, Problems};
+
+/// The problems of a document of its own; what it refers to is looked at later.
+pub fn check(document: &Document, kind: FileKind) -> Problems {
+    let mut problems = Problems::default();
+    for node in &document.nodes {
+        match find(kind.nodes(), &node.name) {
+            Some(rule) => check_node(&mut problems, node, rule),
+            None => problems.push(unknown_node(node, kind.nodes(), None)),
+        }
+    }
+    problems
+}
+
+fn check_node(problems: &mut Problems, node: &Node, rule: &'static NodeRule) {
+    check_annotation(problems, node, rule);
+    check_arguments(problems, node, rule);
+    check_properties(problems, node, rule);
+    let Some(children) = &node.children else { return };
+    if !rule.takes_block() {
+        let problem = Problem::new(Code::UnexpectedChildren, format!("`{}` takes no block", node.name))
+            .at(node.name_span, "this node has one")
+            .help(example_of(rule, &format!("remove the braces after `{}`", node.name)));
+        problems.push(problem);
+        return;
+    }
+    for child in children {
+        match rule.child(&child.name) {
+            Some(child_rule) => check_node(problems, child, child_rule),
+            None => problems.push(unknown_node(child, rule.children, Some(node))),
+        }
+    }
+}
+
+fn check_annotation(problems: &mut Problems, node: &Node, rule: &'static NodeRule) {
+    let on_node: &[&str] = if std::ptr::eq(rule, &raw const table::PATTERN) { &["list"] } else { &["default", "force", "remove", "replace"] };
+    let on_value: &[&str] = match rule.merge {
+        super::Merge::Words | super::Merge::Variables => &["default", "force", "remove"],
+        super::Merge::FileLocal
+        | super::Merge::Record
+        | super::Merge::Keyed
+        | super::Merge::KeyedByTarget
+        | super::Merge::List
+        | super::Merge::Closed => &["default", "force"],
+    };
+    let on_entries = node.entries.iter().filter_map(|entry| entry.annotation.as_ref()).map(|annotation| (annotation, on_value));
+    for (annotation, allowed) in node.annotation.iter().map(|annotation| (annotation, on_node)).chain(on_entries) {
+        if allowed.contains(&annotation.text.as_str()) {
+            continue;
+        }
+        let list = allowed.iter().map(|word| format!("`({word})`")).collect::<Vec<_>>().join(", ");
+        let help = match nearest(&annotation.text, allowed.iter().copied()) {
+            Some(near) => format!("did you mean `({near})`? Known here: {list}"),
+            None => format!("known here: {list}"),
+        };
+        let problem = Problem::new(Code::UnknownAnnotation, format!("`({})` is not an annotation of silo's here", annotation.text))
+            .at(annotation.span, "not known")
+            .help(help);
+        problems.push(problem);
+    }
+}
+
+fn check_arguments(problems: &mut Problems, node: &Node, rule: &'static NodeRule) {
+    let removing = node.annotation.as_ref().is_some_and(|annotation| annotation.text == "remove");
+    let mut missing: Vec<&ArgumentRule> = Vec::new();
+    let mut entries = node.arguments();
+    for argument in rule.arguments {
+        match entries.next() {
+            Some(entry) => check_value(problems, node, entry, argument.name, argument.kind),
+            None if argument.required => missing.push(argument),
+            None => {}
+        }
+    }
+    // A removal names what it removes: by its `id`, or as a whole.
+    let named = matches!(rule.merge, super::Merge::Words | super::Merge::List);
+    if let Some(argument) = missing.first()
+        && !(removing && named)
+    {
+        let what = match argument.kind {
+            Type::OneOf(_) => argument.kind.describe(),
+            Type::Text
+            | Type::Version
+            | Type::Path
+            | Type::Url
+            | Type::Name
+            | Type::EnvName
+            | Type::Script
+            | Type::Size
+            | Type::Mode
+            | Type::Integer
+            | Type::Number
+            | Type::Bool
+            | Type::Scalar => article(argument.name),
+        };
+        let problem = Problem::new(Code::MissingArgument, format!("`{}` needs {what}", node.name))
+            .at(node.name_span, format!("the {} is missing after this", argument.name))
+            .help(example_of(rule, &format!("write it after the name: `{} …`", node.name)));
+        problems.push(problem);
+    }
+    for entry in entries {
+        match rule.rest {
+            Some(rest) => check_value(problems, node, entry, rest.name, rest.kind),
+            None => {
+                let count = match rule.arguments.len() {
+                    0 => "no argument".to_string(),
+                    1 => format!("one argument, the {}", rule.arguments[0].name),
+                    n => format!("{n} arguments"),
+                };
+                let named = entry.value.as_str().and_then(|text| rule.properties.iter().find(|property| property.name == text));
+                let help = match named {
+                    Some(property) => format!("`{}` is a property: write `{}=…`", property.name, property.name),
+                    None => example_of(rule, "remove it"),
+                };
+                let problem = Problem::new(Code::ExtraArgument, format!("`{}` takes {count}", node.name)).at(entry.span, "one too many").help(help);
+                problems.push(problem);
+            }
+        }
+    }
+}
+
+fn check_properties(problems: &mut Problems, node: &Node, rule: &'static NodeRule) {
+    let mut seen: BTreeMap<&str, &Entry> = BTreeMap::new();
+    for entry in &node.entries {
+        let Some(name) = entry.name.as_deref() else { continue };
+        if let Some(first) = seen.insert(name, entry) {
+            let problem = Problem::new(Code::DuplicateProperty, format!("`{name}` is given twice"))
+                .at(entry.span, "the second time")
+                .at(first.span, "the first time")
+                .help("keep one of them");
+            problems.push(problem);
+        }
+        match rule.property(name) {
+            Some(PropertyRule { name: _, doc: _, kind }) => check_value(problems, node, entry, name, kind),
+            None => problems.push(unknown_property(node, entry, name, rule)),
+        }
+    }
+}
+
+fn unknown_node(node: &Node, known: &'static [&'static NodeRule], parent: Option<&Node>) -> Problem {
+    let place = match parent {
+        Some(parent) => format!("inside `{}`", parent.name),
+        None => "at the top of a file".to_string(),
+    };
+    let bare = node.name.trim_end_matches([':', ',']).replace('-', "_");
+    let help = if let Some(rule) = find(known, &bare) {
+        format!("write `{}`", rule.name)
+    } else if let Some(near) = nearest(&bare, known.iter().map(|rule| rule.name)) {
+        format!("did you mean `{near}`?")
+    } else if let Some(home) = home_of(&bare) {
+        home
+    } else if known.is_empty() {
+        "remove it".to_string()
+    } else {
+        let names = known.iter().map(|rule| format!("`{}`", rule.name)).collect::<Vec<_>>().join(", ");
+        format!("known here: {names}")
+    };
+    Problem::new(Code::UnknownNode, format!("there is no node `{}` {place}", node.name)).at(node.name_span, "not known here").help(help)
+}
+
+/// Where a node belongs that was written in the wrong place.
+fn home_of(name: &str) -> Option<String> {
+    if find(table::TOP, name).is_some() {
+        return Some(format!("`{name}` belongs at the top of silo.kdl"));
+    }
+    if find(table::STEPS, name).is_some() {
+        return Some(format!("`{name}` belongs inside `base`, `layer` or `install`"));
+    }
+    let homes: Vec<String> = table::TOP.iter().filter(|rule| find(rule.children, name).is_some()).map(|rule| format!("`{}`", rule.name)).collect();
+    (!homes.is_empty()).then(|| format!("`{name}` belongs inside {}", homes.join(" or ")))
+}
+
+fn unknown_property(node: &Node, entry: &Entry, name: &str, rule: &'static NodeRule) -> Problem {
+    let known = rule.properties.iter().map(|property| property.name);
+    let help = if let Some(near) = nearest(name, known.clone()) {
+        format!("did you mean `{near}`?")
+    } else if find(rule.children, name).is_some() {
+        format!("`{name}` is a node: write it inside the braces of `{}`", node.name)
+    } else if rule.properties.is_empty() {
+        format!("`{}` has no properties", node.name)
+    } else {
+        let names = known.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        format!("`{}` has {names}", node.name)
+    };
+    Problem::new(Code::UnknownProperty, format!("`{}` has no property `{name}`", node.name)).at(entry.span, "not known").help(help)
+}
+
+fn check_value(problems: &mut Problems, node: &Node, entry: &Entry, name: &str, kind: Type) {
+    let Value::String(text) = &entry.value else {
+        return check_other(problems, node, entry, name, kind);
+    };
+    match kind {
+        Type::OneOf(words) if !words.contains(&text.as_str()) => {
+            let help = match nearest(text, words.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`? It is {}", kind.describe()),
+                None => format!("it is {}", kind.describe()),
+            };
+            let problem = Problem::new(Code::BadValue, format!("`{name}` cannot be `{text}`")).at(entry.span, "not one of its values").help(help);
+            problems.push(problem);
+        }
+        Type::Bool => wrong_type(problems, node, entry, name, kind, bool_help(name, text, entry)),
+        Type::Integer | Type::Number => {
+            let bare = format!("write it without quotes: `{}`", written(entry, text));
+            let help = if text.parse::<f64>().is_ok() { bare } else { format!("`{name}` is {}", kind.describe()) };
+            wrong_type(problems, node, entry, name, kind, help);
+        }
+        Type::Text
+        | Type::Version
+        | Type::Path
+        | Type::Url
+        | Type::Name
+        | Type::EnvName
+        | Type::Script
+        | Type::Size
+        | Type::Mode
+        | Type::Scalar
+        | Type::OneOf(_) => {}
+    }
+}
+
+fn bool_help(name: &str, text: &str, entry: &Entry) -> String {
+    match text {
+        "true" | "yes" | "on" | "1" => format!("write `{}`", written(entry, "#true")),
+        "false" | "no" | "off" | "0" => format!("write `{}`", written(entry, "#false")),
+        _ => format!("`{name}` is `#true` or `#false`"),
+    }
+}
+
+/// A value that is not text.
+fn check_other(problems: &mut Problems, node: &Node, entry: &Entry, name: &str, kind: Type) {
+    let fits = match (&entry.value, kind) {
+        // `#null` takes a value away.
+        (Value::Null, _) => entry.name.is_some(),
+        (Value::Bool(_), Type::Bool | Type::Scalar) => true,
+        (Value::Integer(_), Type::Integer | Type::Number | Type::Scalar) => true,
+        (Value::Decimal(_), Type::Number | Type::Scalar) => true,
+        (Value::Bool(_) | Value::Integer(_) | Value::Decimal(_) | Value::String(_), _) => false,
+    };
+    if fits {
+        return;
+    }
+    let help = match (&entry.value, kind) {
+        (Value::Decimal(number), Type::Version) => {
+            let read = number.parse::<f64>().map_or_else(|_| number.clone(), |read| read.to_string());
+            format!("write `{}`: without quotes KDL reads the number {read}", written(entry, &document::quote(number)))
+        }
+        (Value::Integer(number), Type::Mode) => {
+            format!("write `{}`: without quotes KDL reads the decimal number {number}", written(entry, &document::quote(&format!("0{number}"))))
+        }
+        (Value::Integer(number), Type::Size) => {
+            format!("say of what: `{}` or `{}`", written(entry, &document::quote(&format!("{number}GiB"))), written(entry, &document::quote(&format!("{number}MiB"))))
+        }
+        (Value::Null, _) => "remove it; `#null` takes away a property".to_string(),
+        (Value::Bool(_) | Value::Integer(_), Type::Bool | Type::Integer | Type::Number) => format!("`{name}` is {}", kind.describe()),
+        (Value::Decimal(_), Type::Bool | Type::Integer) => format!("`{name}` is {}", kind.describe()),
+        (value, _) => {
+            let mut text = String::new();
+            document::print_value(&mut text, value);
+            format!("quote it: `{}`", written(entry, &document::quote(text.trim_start_matches('#'))))
+        }
+    };
+    wrong_type(problems, node, entry, name, kind, help);
+}
+
+fn wrong_type(problems: &mut Problems, node: &Node, entry: &Entry, name: &str, kind: Type, help: String) {
+    let found = match &entry.value {
+        Value::String(_) => "text",
+        Value::Integer(_) => "a number",
+        Value::Decimal(_) => "a number",
+        Value::Bool(_) => "a boolean",
+        Value::Null => "nothing",
+    };
+    let problem = Problem::new(Code::WrongType, format!("the {name} of `{}` is {}", node.name, kind.describe())).at(entry.span, format!("this is {found}")).help(help);
+    problems.push(problem);
+}
+
+/// An entry as it would be written with another value.
+fn written(entry: &Entry, value: &str) -> String {
+    match &entry.name {
+        Some(name) => format!("{name}={value}"),
+        None => value.to_string(),
+    }
+}
+
+fn example_of(rule: &NodeRule, otherwise: &str) -> String {
+    match rule.example.lines().next() {
+        Some(line) => format!("for example: `{}`", line.trim_end_matches([' ', '{'])),
+        None => otherwise.to_string(),
+    }
+}
+
+fn article(noun: &str) -> String {
+    let vowel = noun.starts_with(['a', 'e', 'i', 'o']);
+    format!("{} {noun}", if vowel { "an" } else { "a" })
+}
+
+/// The known word that was probably meant.
+fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let word = word.to_lowercase();
+    let mut best: Option<(usize, &str)> = None;
+    for candidate in known.filter(|candidate| *candidate != "*") {
+        let distance = strsim::osa_distance(&word, candidate);
+        let near = distance <= (candidate.chars().count().max(word.chars().count()) / 3).max(1) && word.chars().count() > 1;
+        // Half a word is meant as the whole one.
+        let begins = word.len() >= 3 && (candidate.starts_with(word.as_str()) || word.starts_with(candidate) && candidate.len() >= 3);
+        let score = if near { distance } else if begins { 10 } else { continue };
+        if best.is_none_or(|(least, _)| score < least) {
+            best = Some((score, candidate));
+        }
+    }
+    best.map(|(_, candidate)| candidate)
+}
