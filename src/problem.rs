@@ -163,6 +163,8 @@ codes! {
     LockStale "lock::stale" Error "silo.lock does not match silo.kdl and the command may not update it."
     LockFallback "lock::fallback" Warning "The preferred source of a component could not be used."
     Unresolved "lock::unresolved" Error "A version or checksum could not be found."
+    LaunchMissing "launch::missing" Error "Something of this machine that a container needs is not there."
+    LaunchTarget "launch::target" Error "A container cannot have that there."
     AppleUnsupported "apple::unsupported" Error "The configuration needs something that Apple's container tool cannot do."
     AppleTooLarge "apple::too-large" Error "The Dockerfile is larger than Apple's builder accepts."
 }
