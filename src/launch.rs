@@ -1,8 +1,31 @@
 //! A launch: everything about one container, as a value.
 
-use std::collections::BTreeMap;
+mod compose;
+pub mod profile;
 
-use crate::spec::Access;
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::spec::{Access, Name};
+
+pub use compose::{launch, paths};
+
+/// What is started, and in which image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Start {
+    /// The agent whose image it is; `None` is the image without an agent.
+    pub agent: Option<Name>,
+    /// The program.
+    pub program: Program,
+}
+
+/// What is started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// The agent, with the caller's arguments after its own.
+    Agent(Vec<String>),
+    /// A command of the caller's.
+    Command(Vec<String>),
+}
 
 /// What is known of the host and the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,9 +47,11 @@ pub struct Host {
     /// The variables of the host that the configuration asks for, as far as they are set.
     pub env: BTreeMap<String, String>,
     /// Paths of mounts that exist on the host.
-    pub existing: std::collections::BTreeSet<String>,
+    pub existing: BTreeSet<String>,
     /// Folder in which silo keeps the state of this project's agents.
     pub state: String,
+    /// `PATH` of the image, as the engine tells it; `None` when it is not known.
+    pub image_path: Option<String>,
     /// A short text that is the same for every container of this project.
     pub project: String,
     /// A text that no other launch has.

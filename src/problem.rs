@@ -166,6 +166,8 @@ codes! {
     Unresolved "lock::unresolved" Error "A version or checksum could not be found."
     CopySource "plan::copy-source" Error "A file that an image copies is missing or outside the repository."
     BuildStep "build::step" Error "A step of a build failed."
+    LaunchMissing "launch::missing" Error "Something of this machine that a container needs is not there."
+    LaunchTarget "launch::target" Error "A container cannot have that there."
     AppleUnsupported "apple::unsupported" Error "The configuration needs something that Apple's container tool cannot do."
     AppleTooLarge "apple::too-large" Error "The Dockerfile is larger than Apple's builder accepts."
 }

@@ -4,8 +4,12 @@
 mod architecture;
 mod catalog;
 mod document;
+mod emit;
 mod generated;
+mod identity;
 mod layers;
+mod plan;
 mod problem;
 mod schema;
 mod spec;
+mod support;

@@ -175,7 +175,7 @@ impl<'a> Composer<'a> {
             })
             .collect();
         let mut steps = self.apt(&format!("{slug}/apt"), &packages, client.origin);
-        let recipe = self.recipe(client, &slug);
+        let recipe = self.recipe(client);
         if !recipe.is_empty() {
             steps.extend(self.install(recipe, &slug, "/", &reason(client), client.origin));
         }
@@ -229,11 +229,10 @@ impl<'a> Composer<'a> {
         vec![instruction(run, &format!("{count} package{} of the distribution", if count == 1 { "" } else { "s" }), Some(origin))]
     }
 
-    fn recipe(&mut self, component: &PinnedComponent, slug: &str) -> Recipe {
+    fn recipe(&mut self, component: &PinnedComponent) -> Recipe {
         let PinnedComponent { id, request: _, version, install, options, env: _, checks: _, artifacts, cause: _, origin } = component;
         let what = id.to_string();
         let from = Installation {
-            slug,
             what: &what,
             version: Some(version),
             arch: &install.arch,
@@ -253,7 +252,7 @@ impl<'a> Composer<'a> {
     /// A component's stage, and the step that takes its files from there.
     fn component(&mut self, component: &PinnedComponent, stage: &str) -> Steps {
         let slug = component.id.slug();
-        let recipe = self.recipe(component, &slug);
+        let recipe = self.recipe(component);
         if recipe.is_empty() {
             return Vec::new();
         }
@@ -354,7 +353,6 @@ impl<'a> Composer<'a> {
         let what = name.as_ref().map_or_else(|| "base".to_string(), |name| format!("layer {name}"));
         let (arch, options) = (BTreeMap::new(), BTreeMap::new());
         let from = Installation {
-            slug: &slug,
             what: &what,
             version: None,
             arch: &arch,
@@ -470,7 +468,6 @@ impl<'a> Composer<'a> {
         'a: 'b,
     {
         Installation {
-            slug: "",
             what: "a file of an agent",
             version: None,
             arch: &component.install.arch,

@@ -16,8 +16,6 @@ use crate::spec::{Arch, Hook, Step, Template};
 
 /// What the steps of one stage are installed from.
 pub struct Installation<'a> {
-    /// The name of the folder in `/opt/silo`.
-    pub slug: &'a str,
     /// What it is, for problems: `tool jq`.
     pub what: &'a str,
     /// The locked version, for `%{version}`.

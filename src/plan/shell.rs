@@ -83,22 +83,24 @@ pub fn pieces(template: &Template) -> Result<Vec<Piece>, String> {
     Ok(pieces)
 }
 
-/// A script that runs files one after the other and then becomes a command. The files come as the arguments before `--`, the command after
-/// it, so the text never changes. A script that starts with `#!` chooses its own interpreter.
-pub const RUN_SCRIPTS: &str = r#"set -eu
-while [ "$1" != -- ]; do
+/// A script that runs others one after the other and then becomes a command. Its arguments are how many scripts there are, their texts, and
+/// the command, so its own text never changes. A script that starts with `#!` chooses its own interpreter.
+pub const RUN_SCRIPTS: &str = r##"set -eu
+count=$1
+shift
+while [ "$count" -gt 0 ]; do
     case $1 in
     '#!'*)
         file=$(mktemp)
         printf '%s' "$1" >"$file"
         chmod 0700 "$file"
-        "$file" || exit
+        "$file"
         rm -f "$file"
         ;;
-    *) /bin/sh -eu -c "$1" || exit ;;
+    *) /bin/sh -eu -c "$1" ;;
     esac
     shift
+    count=$((count - 1))
 done
-shift
 exec "$@"
-"#;
+"##;

@@ -1,0 +1,1 @@
+//! Which image it is.
