@@ -353,23 +353,3 @@ proptest! {
         }
     }
 }
-
-#[test]
-fn dbg_speed() {
-    let example = schema::example().replace("backend=docker", "").replace("(default)","");
-    println!("{} bytes", example.len());
-    let start = std::time::Instant::now();
-    for _ in 0..10 { 
-    let mut sources = Sources::default();
-    let id = sources.add(Source { name: "x".into(), text: example.clone(), layer: Layer::User });
-    let _ = document::parse(id, &example); }
-    let s2 = std::time::Instant::now(); for _ in 0..10 { let _ = kdl::KdlDocument::parse_v2(&example); } println!("kdl of 10: {:?}", s2.elapsed());
-    println!("parse of 10: {:?}", start.elapsed());
-    let w: Vec<(Layer, &str, &[usize])> = (0..10u16).map(|i| (Layer::Project(i), example.as_str(), &[][..])).collect();
-    let start = std::time::Instant::now();
-    let (_, files) = files(&w);
-    println!("parse+check of 10: {:?}", start.elapsed());
-    let start = std::time::Instant::now();
-    let (_, p) = layers::merge(&files);
-    println!("merge of 10: {:?} {}", start.elapsed(), p.len());
-}
