@@ -238,10 +238,12 @@ impl Decoder<'_> {
             }
             Value::Integer(number) => match kind {
                 "int" | "version" => Ok(number.to_string()),
+                "bool" => Err("`#true` or `#false`".to_string()),
                 _ => Err("a text in quotes".to_string()),
             },
             Value::Bool(value) => match kind {
                 "bool" => Ok(value.to_string()),
+                "int" => Err("a whole number".to_string()),
                 _ => Err("a text in quotes".to_string()),
             },
             Value::Decimal(written) => Err(format!("a text: write `\"{written}\"`")),

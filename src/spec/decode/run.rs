@@ -57,7 +57,11 @@ impl Decoder<'_> {
                 None => (text, Given::Host),
                 Some(name) => (name.as_str(), Given::Text(text.to_string())),
             };
-            let Some(name) = self.env_name(name, entry.span) else { continue };
+            let name = match value {
+                Given::Host => self.env_name(name, entry.span),
+                Given::Text(_) => self.settable(name, entry.span),
+            };
+            let Some(name) = name else { continue };
             variables.push(Variable { name, value, phase: None, presence: Presence::Optional, secret: false, span: entry.span });
         }
         for child in node.children() {
@@ -68,7 +72,6 @@ impl Decoder<'_> {
 
     /// `NAME "value" from=host phase=run required=#false secret=#true`
     fn given_child(&mut self, node: &Node) -> Option<Variable> {
-        let name = self.env_name(&node.name, node.name_span);
         let text = node.arguments().next().and_then(|entry| self.text(entry));
         let host = match self.property(node, "from") {
             None => false,
@@ -111,6 +114,10 @@ impl Decoder<'_> {
                 );
                 return None;
             }
+        };
+        let name = match value {
+            Given::Host => self.env_name(&node.name, node.name_span),
+            Given::Text(_) => self.settable(&node.name, node.name_span),
         };
         Some(Variable { name: name?, value, phase, presence, secret, span })
     }

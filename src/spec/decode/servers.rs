@@ -86,7 +86,7 @@ impl Decoder<'_> {
         let mut command = Vec::new();
         let mut languages = BTreeMap::new();
         for node in &nodes {
-            let own = self.command(node, "command", Scope::Plain, &options);
+            let own = self.command(node, "command", Scope::Server, &options);
             if !own.is_empty() {
                 command = own;
             }

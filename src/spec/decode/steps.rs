@@ -13,9 +13,6 @@ use super::text::{Options, Scope, heading};
 /// Words that may stand among steps without being one.
 const NOT_STEPS: [&str; 4] = ["doc", "arch", "requires", "after"];
 
-/// The folder that only silo itself writes to.
-const OWN_FOLDER: &str = "/opt/silo";
-
 impl Decoder<'_> {
     /// The steps of a block. Inside a definition (`Scope::Install`) a relative path means the component's own folder.
     pub(super) fn steps(&mut self, nodes: &[Node], scope: Scope, options: &Options) -> Vec<Step> {
@@ -76,7 +73,7 @@ impl Decoder<'_> {
         let to = match self.property(node, "to") {
             Some((text, span)) => {
                 let to = self.exact(text, span, options);
-                self.image_path(&to, span).then_some(to)
+                (self.image_path(&to, span) && (scope == Scope::Install || self.not_own(&to, span))).then_some(to)
             }
             None => {
                 if scope != Scope::Install {
@@ -198,10 +195,6 @@ impl Decoder<'_> {
             );
             return None;
         }
-        let own = target == OWN_FOLDER || target.starts_with("/opt/silo/");
-        if own {
-            self.bad(target_span, format!("`{target}` is where silo keeps its own"), "choose another folder");
-        }
         let mode = match self.property(node, "mode") {
             None => None,
             Some((text, span)) => {
@@ -212,8 +205,8 @@ impl Decoder<'_> {
                 mode
             }
         };
-        let fits = self.image_path(target, target_span) && !own;
-        fits.then(|| Step::Copy { source: source.to_string(), target: target.to_string(), mode })
+        let fits = self.image_path(target, target_span) && self.not_own(target, target_span);
+        fits.then(|| Step::Copy { source: source.to_string(), target: target.to_string(), mode, origin: heading(node) })
     }
 
     fn bin(&mut self, node: &Node, scope: Scope, options: &Options) -> Option<Step> {
@@ -256,7 +249,7 @@ impl Decoder<'_> {
                 }
                 Some(name) => {
                     let value = self.exact(value, entry.span, options);
-                    if let Some(name) = self.env_name(name, entry.span) {
+                    if let Some(name) = self.settable(name, entry.span) {
                         steps.push(Step::Env { name, value });
                     }
                 }

@@ -85,6 +85,12 @@ fn unsafe_in_line(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
 }
 
+/// `/opt/silo`: the folder that only silo itself writes to.
+const OWN_FOLDER: [&str; 2] = ["opt", "silo"];
+
+/// Variables that silo sets itself; with another value nothing would be found.
+const OWN_VARIABLES: [&str; 3] = ["HOME", "PATH", "SILO_WORKSPACE"];
+
 impl Decoder<'_> {
     pub(super) fn problem(&mut self, problem: Problem) {
         self.problems.push(problem);
@@ -191,6 +197,17 @@ impl Decoder<'_> {
         name
     }
 
+    /// The name of a variable that is given a value.
+    pub(super) fn settable(&mut self, text: &str, span: Span) -> Option<EnvName> {
+        let name = self.env_name(text, span)?;
+        if OWN_VARIABLES.contains(&name.as_str()) {
+            let help = if text == "PATH" { "add folders with `path \"/…\"`" } else { "take it out" };
+            self.bad(span, format!("`{name}` is set by silo itself"), help);
+            return None;
+        }
+        Some(name)
+    }
+
     /// A text with placeholders: options get their values, the others are checked.
     pub(super) fn template(&mut self, text: &str, span: Span, scope: Scope, options: &Options) -> Template {
         let mut result = String::with_capacity(text.len());
@@ -261,7 +278,17 @@ impl Decoder<'_> {
             self.bad(span, format!("`{text}` is not an absolute path"), "start it with `/`, `~/`, `%{home}/` or `%{workspace}/`");
             return false;
         }
-        self.tidy(text, span) && self.not_kernel(text, span)
+        self.tidy(text, span) && self.not_kernel(text, span) && self.not_own(text, span)
+    }
+
+    /// A path that is not silo's own folder, in which nothing may be hidden or replaced.
+    pub(super) fn not_own(&mut self, text: &str, span: Span) -> bool {
+        let mut parts = text.split('/').filter(|part| !part.is_empty() && *part != ".");
+        let own = text.starts_with('/') && OWN_FOLDER.iter().all(|own| parts.next() == Some(own));
+        if own {
+            self.bad(span, format!("`{text}` is where silo keeps its own"), "choose another folder");
+        }
+        !own
     }
 
     fn tidy(&mut self, text: &str, span: Span) -> bool {
