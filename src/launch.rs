@@ -2,12 +2,14 @@
 
 mod compose;
 pub mod profile;
+mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::spec::{Access, Name};
 
 pub use compose::{launch, paths};
+pub use view::to_json;
 
 /// What is started, and in which image.
 #[derive(Clone, Debug, PartialEq, Eq)]

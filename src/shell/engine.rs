@@ -38,6 +38,8 @@ pub struct Image {
     pub tags: Vec<String>,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
+    /// Its `PATH`, when the engine told it: a list of images does not.
+    pub path: Option<String>,
     /// Bytes.
     pub size: u64,
     /// When it was made, seconds since 1970.

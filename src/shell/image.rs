@@ -14,7 +14,7 @@ use super::bootstrap;
 use super::cli::Locking;
 use super::command::failed;
 use super::engine::{self, docker::Docker};
-use super::engine::{BuildError, BuildEvent, BuildRequest, Cache, EngineOptions, FailedStep};
+use super::engine::{Image, BuildError, BuildEvent, BuildRequest, Cache, EngineOptions, FailedStep};
 use super::facts;
 use super::failure::{Failure, system};
 use super::fetch;
@@ -89,10 +89,10 @@ pub async fn update_lock(ui: &Ui, project: &mut Project, scope: Scope, all: bool
 }
 
 /// Whether an image was there or had to be built.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Made {
     /// It was there.
-    Found,
+    Found(Image),
     /// It was built.
     Built,
 }
@@ -100,8 +100,10 @@ pub enum Made {
 /// Makes sure that the engine has the image of an identity; builds it when it has not.
 pub async fn ensure(ui: &Ui, project: &Project, compiled: &Compiled, target: &Target, engine: &Docker, cache: Cache) -> Result<Made, Failure> {
     let reference = compiled.reference();
-    if cache == Cache::Use && engine.find(&reference).await?.is_some() {
-        return Ok(Made::Found);
+    if cache == Cache::Use
+        && let Some(image) = engine.find(&reference).await?
+    {
+        return Ok(Made::Found(image));
     }
     let LockedImage { base, distribution, fetch, fetch_distribution, .. } = &compiled.locked;
     ensure_base(ui, project, base, distribution, engine).await?;

@@ -1,11 +1,14 @@
 //! From a working directory to a decoded configuration and its lock: reading what the pipeline asks for.
 
+use std::collections::BTreeSet;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use silo::catalog::Catalog;
 use silo::document::{self, Document};
 use silo::identity::{self, Identity, Preimage};
-use silo::launch::{self, Host, Launch, Terminal};
+use silo::launch::{self, Host, Launch, Program, Start, Terminal};
 use silo::layers::{self, File, Layered};
 use silo::lock::{self, Lock, LockState, LockedImage};
 use silo::plan::{self, Plan, Target};
@@ -13,10 +16,10 @@ use silo::problem::{Code, Problem, Problems};
 use silo::schema::{self, FileKind};
 use silo::source::{Layer, Source, Sources};
 use silo::spec::decode as spec_decode;
-use silo::spec::{Name, Spec};
+use silo::spec::{EnvValue, Name, Spec};
 
 use super::cli::ContainerOptions;
-use super::facts::Caller;
+use super::facts::{self, Caller};
 use super::failure::{Failure, system};
 use super::files::{self, LOCK_FILE, Places};
 
@@ -272,6 +275,40 @@ impl Project {
             .collect()
     }
 
+    /// The container that runs a program in an image. `image_path` is the image's own `PATH`, when it is known.
+    pub fn launch(&self, target: &Target, program: &Program, compiled: &Compiled, image_path: Option<String>) -> Result<Launch, Failure> {
+        let agent = match target {
+            Target::Agent(name) => Some(name.clone()),
+            Target::Environment => None,
+        };
+        let start = Start { agent, program: program.clone() };
+        let run = &self.spec.run;
+        let wanted = run.env.iter().chain(run.agents.iter().flat_map(|agent| &agent.env));
+        let env = wanted
+            .filter(|variable| variable.value == EnvValue::Host)
+            .filter_map(|variable| Some((variable.name.to_string(), std::env::var(variable.name.as_str()).ok()?)))
+            .collect();
+        let mut host = Host {
+            uid: self.caller.uid,
+            gid: self.caller.gid,
+            user: self.caller.user.clone(),
+            home: self.caller.home.display().to_string(),
+            workspace: self.places.workspace.display().to_string(),
+            git_common_directory: facts::git_common_directory(&self.places.workspace).map(|path| path.display().to_string()),
+            git_identity: facts::git_identity(),
+            env,
+            existing: BTreeSet::new(),
+            state: self.state_directory().display().to_string(),
+            image_path,
+            project: self.key(),
+            unique: unique(),
+            terminal: terminal(),
+        };
+        host.existing = launch::paths(run, &start, &host).into_iter().filter(|path| Path::new(path).exists()).collect();
+        let (launch, problems) = launch::launch(run, &start, &host, &compiled.identity);
+        launch.filter(|_| !problems.has_errors()).ok_or_else(|| Failure::Problems { problems, sources: Box::new(self.sources.clone()) })
+    }
+
     /// The agent that is meant when none is named.
     pub fn default_agent(&self) -> Option<Name> {
         self.spec.run.default_agent.clone().or_else(|| match self.spec.run.agents.as_slice() {
@@ -301,6 +338,22 @@ fn decode(layered: &Layered, sources: &mut Sources) -> (Option<Spec>, Problems) 
     let (spec, found) = spec_decode::decode(&layered.nodes, &catalog, sources);
     problems.extend(found);
     (spec, problems)
+}
+
+/// Eight hexadecimal digits that no other launch of this moment has.
+fn unique() -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    identity::sha256_hex(format!("{} {}", std::process::id(), now.as_nanos()).as_bytes())[..8].to_string()
+}
+
+/// Whether the caller sits at a terminal: both ends of it, since a terminal in the container needs both.
+fn terminal() -> Terminal {
+    if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
+        let term = std::env::var("TERM").ok().filter(|term| !term.is_empty()).unwrap_or_else(|| "xterm-256color".to_string());
+        Terminal::Interactive { term, colorterm: std::env::var("COLORTERM").ok().filter(|value| !value.is_empty()) }
+    } else {
+        Terminal::Pipe
+    }
 }
 
 /// The files of the layers that every machine shares, import relations kept.

@@ -29,7 +29,7 @@ pub fn build(ui: &Ui, directory: Option<&Path>, args: &Build) -> Result<u8, Fail
             let cache = if args.no_cache { Cache::Ignore } else { Cache::Use };
             let made = image::ensure(ui, &project, &compiled, target, &engine, cache).await?;
             let reference = compiled.reference();
-            if made == Made::Found {
+            if matches!(made, Made::Found(_)) {
                 ui.say(&format!("{target} is there already ({})", compiled.short()));
             }
             built.push(json!({

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::json;
 
 use silo::emit;
-use silo::launch::Terminal;
+use silo::launch::{self, Program};
 use silo::plan::{Plan, Target};
 
 use crate::shell::cli::{Compile, ContainerOptions, Format};
@@ -20,10 +20,7 @@ pub fn compile(ui: &Ui, directory: Option<&Path>, args: &Compile) -> Result<u8, 
     ui.problems(&project.warnings, &project.sources);
     let scope = project.image_scope();
     let lock = project.fresh_lock(scope)?;
-    let target = match &args.agent {
-        Some(name) => Target::Agent(project.agent(name)?),
-        None => project.default_target(scope).unwrap_or(Target::Environment),
-    };
+    let target = project.one_target(scope, args.agent.as_deref())?;
     let compiled = project.compile(scope, &lock, &target)?;
     let reference = compiled.reference();
     match args.to {
@@ -38,7 +35,22 @@ pub fn compile(ui: &Ui, directory: Option<&Path>, args: &Compile) -> Result<u8, 
                 }
             }
         }
-        Format::Plan | Format::Apple | Format::Json => {}
+        Format::Apple => {}
+        Format::Plan => ui.data(&emit::outline(&compiled.plan, &project.sources)),
+        Format::Json => {
+            let launch = match &target {
+                Target::Agent(_) => Some(project.launch(&target, &Program::Agent(Vec::new()), &compiled, None)?),
+                Target::Environment => None,
+            };
+            ui.json(&json!({
+                "target": target.to_string(),
+                "image": reference,
+                "identity": compiled.identity.to_string(),
+                "dockerfile": emit::dockerfile(&compiled.plan),
+                "plan": emit::plan_json(&compiled.plan, &project.sources),
+                "launch": launch.as_ref().map(launch::to_json),
+            }));
+        }
     }
     Ok(0)
 }

@@ -55,6 +55,6 @@ pub fn exec(_ui: &Ui, directory: Option<&Path>, args: &Exec) -> Result<u8, Failu
             terminal: std::io::stdin().is_terminal() && std::io::stdout().is_terminal(),
             input: Input::Forward,
         };
-        Ok(super::run::code(engine.exec(&request, Streams::standard()).await?.code))
+        Ok(engine.exec(&request, Streams::standard()).await?.code)
     })
 }

@@ -54,6 +54,7 @@ impl Docker {
             id: summary.id,
             tags: summary.repo_tags,
             labels: summary.labels.into_iter().collect(),
+            path: None,
             size: u64::try_from(summary.size).unwrap_or(0),
             created: summary.created,
         };
@@ -307,7 +308,10 @@ fn no_image(reference: &str, error: &bollard::errors::Error) -> Option<EngineErr
 }
 
 fn image_of(found: ImageInspect) -> Image {
+    let env = found.config.as_ref().and_then(|config| config.env.as_ref());
+    let path = env.and_then(|env| env.iter().find_map(|variable| variable.strip_prefix("PATH=")).map(str::to_owned));
     Image {
+        path,
         id: found.id.unwrap_or_default(),
         tags: found.repo_tags.unwrap_or_default(),
         labels: found.config.and_then(|config| config.labels).into_iter().flatten().collect(),
