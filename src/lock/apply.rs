@@ -7,7 +7,7 @@ use super::query::{LockState, state};
 use crate::problem::{Code, Problem, Problems};
 use crate::source::Span;
 use crate::spec::{
-    AgentImage, Base, BuildEnv, Check, Component, ComponentId, Distribution, EnvName, Hook, ImageLayer, ImageSpec, Install, LspServer, McpServer,
+    AgentImage, Base, BuildEnv, Cause, Check, Component, ComponentId, Distribution, EnvName, Hook, ImageLayer, ImageSpec, Install, LspServer, McpServer,
     Name, Registration, Step,
 };
 
@@ -18,8 +18,10 @@ pub struct LockedImage {
     pub base: LockedBase,
     /// The root file system of the stages that download and unpack.
     pub fetch: LockedBase,
-    /// What the catalog knows about the distribution.
+    /// What the catalog knows about the image's distribution.
     pub distribution: Distribution,
+    /// What the catalog knows about the fetch stage's distribution.
+    pub fetch_distribution: Distribution,
     /// The steps of the `base` block with their downloads.
     pub base_layer: PinnedLayer,
     /// The user's `layer` blocks, in the order in which they apply.
@@ -72,6 +74,8 @@ pub struct PinnedComponent {
     pub checks: Vec<Check>,
     /// Everything that is downloaded for it, packages of the distribution included; sorted.
     pub artifacts: Vec<Artifact>,
+    /// Whether somebody asked for it by name.
+    pub cause: Cause,
     /// Where it was asked for.
     pub origin: Span,
 }
@@ -104,7 +108,9 @@ pub fn apply(spec: &ImageSpec, lock: &Lock) -> (Option<LockedImage>, Problems) {
     if problems.has_errors() {
         return (None, problems);
     }
-    let ImageSpec { base: Base { reference: _, from: _, steps, distribution, origin }, layers, components, agents, pre_build, post_build, env } = spec;
+    let ImageSpec { base, fetch, layers, components, agents, pre_build, post_build, env } = spec;
+    let Base { reference: _, from: _, steps, distribution, origin } = base;
+    let Base { reference: _, from: _, steps: _, distribution: fetch_distribution, origin: _ } = fetch;
     let components = components.iter().filter_map(|component| pin(component, lock, &mut problems)).collect();
     let agents = agents
         .iter()
@@ -124,6 +130,7 @@ pub fn apply(spec: &ImageSpec, lock: &Lock) -> (Option<LockedImage>, Problems) {
         base: lock.base.clone(),
         fetch: lock.fetch.clone(),
         distribution: distribution.clone(),
+        fetch_distribution: fetch_distribution.clone(),
         base_layer: pin_layer(None, steps, *origin, lock),
         layers: layers.iter().map(|ImageLayer { name, steps, origin }| pin_layer(Some(name), steps, *origin, lock)).collect(),
         packages: lock.packages.clone(),
@@ -149,7 +156,7 @@ fn pin_layer(name: Option<&Name>, steps: &[Step], origin: Span, lock: &Lock) -> 
 }
 
 fn pin(component: &Component, lock: &Lock, problems: &mut Problems) -> Option<PinnedComponent> {
-    let Component { id, request, installs, options, env, checks, origin } = component;
+    let Component { id, request, installs, options, env, checks, cause, origin } = component;
     let Some(locked) = lock.components.iter().find(|locked| locked.id == *id) else {
         problems.push(Problem::new(Code::LockStale, format!("{id} is not in silo.lock")).at(*origin, "").help("silo lock"));
         return None;
@@ -168,6 +175,7 @@ fn pin(component: &Component, lock: &Lock, problems: &mut Problems) -> Option<Pi
         env: env.clone(),
         checks: checks.clone(),
         artifacts: locked.artifacts.clone(),
+        cause: *cause,
         origin: *origin,
     })
 }

@@ -66,9 +66,10 @@ pub enum LockState {
 
 /// Everything that has to be looked up.
 pub fn queries(spec: &ImageSpec) -> Vec<Query> {
-    let ImageSpec { base, layers, components, agents, pre_build: _, post_build: _, env: _ } = spec;
+    let ImageSpec { base, fetch, layers, components, agents, pre_build: _, post_build: _, env: _ } = spec;
     let Base { reference, from, steps, distribution, origin: _ } = base;
-    let Distribution { name: _, suite: _, sections: _, fetch_packages, packages } = distribution;
+    let Distribution { name: _, suite: _, sections: _, fetch_packages: _, packages } = distribution;
+    let Distribution { name: _, suite: _, sections: _, fetch_packages, packages: _ } = &fetch.distribution;
     let mut names: BTreeSet<String> = packages.iter().cloned().collect();
     for step in steps.iter().chain(layers.iter().flat_map(|layer| layer.steps.iter())) {
         if let Step::Apt { packages } = step {
@@ -77,7 +78,7 @@ pub fn queries(spec: &ImageSpec) -> Vec<Query> {
     }
     let mut list = vec![
         Query::Base { reference: reference.clone(), from: *from },
-        Query::Fetch { reference: reference.clone(), from: *from },
+        Query::Fetch { reference: fetch.reference.clone(), from: fetch.from },
         Query::Packages { names: names.into_iter().collect() },
         Query::FetchPackages { names: fetch_packages.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect() },
     ];
@@ -97,7 +98,7 @@ pub fn queries(spec: &ImageSpec) -> Vec<Query> {
 }
 
 fn component_query(component: &Component) -> Query {
-    let Component { id, request, installs, options, env: _, checks: _, origin: _ } = component;
+    let Component { id, request, installs, options, env: _, checks: _, cause: _, origin: _ } = component;
     let installs: Vec<Install> = installs
         .iter()
         .map(|install| {
