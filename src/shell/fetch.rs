@@ -13,7 +13,7 @@ mod resolve;
 pub use archive::{Archive, open};
 pub use client::{Client, FetchError};
 pub use endpoint::Surroundings;
-pub use resolve::{Event, Options, Update, resolve};
+pub use resolve::{Digest, Event, Options, Update, resolve};
 
 /// An error with its causes in one line, each said once.
 pub fn chain(error: &dyn std::error::Error) -> String {

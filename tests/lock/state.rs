@@ -6,7 +6,7 @@ use silo::spec::{Arch, ImageSpec, Name};
 
 const TEXT: &str = r#"
 base "debian:bookworm" from=bootstrap { apt "make" "curl"; }
-layer certs { apt "openssl"; download "https://example.test/a.tar.gz" to="/opt/a" { sha256 "aa"; }; }
+layer certs { apt "openssl"; download "https://example.test/a.tar.gz" to="/opt/a" { sha256 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"; }; }
 language node version="22"
 tool jq
 agent claude
@@ -48,7 +48,7 @@ agent "claude" {
     // nothing
 }
 tool jq; language node version=" 22 "
-layer certs { download "https://example.test/a.tar.gz" to="/opt/b" strip=3 { sha256 "AA"; }
+layer certs { download "https://example.test/a.tar.gz" to="/opt/b" strip=3 { sha256 "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"; }
   apt "openssl" }
 base "debian:bookworm" from=bootstrap { apt "curl"; apt "make"; }
 post_build "echo nothing to look up"
@@ -59,7 +59,7 @@ post_build "echo nothing to look up"
 #[test]
 fn what_is_asked_is_part_of_it() {
     let first = inputs(&image(TEXT));
-    for (from, to) in [("\"22\"", "\"23\""), ("tool jq", "tool gh"), ("\"make\"", "\"cmake\""), ("bookworm", "trixie"), ("\"aa\"", "\"bb\""), ("node version=\"22\"", "node version=\"22\" source=npm")] {
+    for (from, to) in [("\"22\"", "\"23\""), ("tool jq", "tool gh"), ("\"make\"", "\"cmake\""), ("bookworm", "trixie"), (&"a".repeat(64), &"b".repeat(64)), ("node version=\"22\"", "node version=\"22\" source=npm")] {
         assert_ne!(first, inputs(&image(&TEXT.replace(from, to))), "{to}");
     }
 }
@@ -76,7 +76,7 @@ fn a_stale_lock_says_what_changed() {
     assert_eq!(changes("\"22\"", "\"20\""), ["language node is asked for as `20`, locked as `22`"]);
     assert_eq!(changes("tool jq", "tool gh"), ["tool gh is new", "tool jq is no longer asked for"]);
     assert_eq!(changes("\"make\"", "\"cmake\""), ["package cmake is new, package make is no longer asked for"]);
-    assert_eq!(changes("\"aa\"", "\"bb\""), ["downloads of layer certs changed"]);
+    assert_eq!(changes(&"a".repeat(64), &"b".repeat(64)), ["downloads of layer certs changed"]);
     assert!(changes("from=bootstrap", "from=registry")[0].contains("from=registry, locked is debian:bookworm from=bootstrap"));
     let merged = Lock { inputs: "sha256:other".to_string(), ..lock.clone() };
     assert!(matches!(state(&image(TEXT), Some(&merged)), LockState::Stale(changes) if changes[0].contains("merge")));
