@@ -38,8 +38,8 @@ fn packages_are_hoisted_and_nested_only_where_versions_differ() {
         "b": {"1.4.0": {"dependencies": {"c": "^2"}}, "2.0.0": {}},
         "c": {"1.0.0": {}, "1.9.0": {}, "2.1.0": {}}
     }"#);
-    assert_eq!(places(&[("a", "")], &registry), [">a@1.0.0", ">b/>c@2.1.0", ">b@1.4.0", ">c@1.9.0"]);
-    assert_eq!(places(&[("a", ""), ("b", "2.0.0")], &registry), [">a/>b/>c@2.1.0", ">a/>b@1.4.0", ">a@1.0.0", ">b@2.0.0", ">c@1.9.0"]);
+    assert_eq!(places(&[("a", "")], &registry), [">a@1.0.0", ">b@1.4.0", ">b/>c@2.1.0", ">c@1.9.0"]);
+    assert_eq!(places(&[("a", ""), ("b", "2.0.0")], &registry), [">a@1.0.0", ">a/>b@1.4.0", ">a/>b/>c@2.1.0", ">b@2.0.0", ">c@1.9.0"]);
 }
 
 #[test]
