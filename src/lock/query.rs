@@ -133,7 +133,7 @@ fn lookups(steps: &[Step]) -> Vec<Step> {
     npm.dedup();
     pip.sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
     pip.dedup();
-    downloads.sort_by_key(|step| describe(step));
+    downloads.sort_by_key(describe);
     downloads.dedup();
     let mut out = Vec::new();
     if !apt.is_empty() {
