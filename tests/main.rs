@@ -13,3 +13,4 @@ mod problem;
 mod schema;
 mod spec;
 mod support;
+mod lock;

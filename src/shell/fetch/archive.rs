@@ -29,6 +29,9 @@ pub struct Archive {
 /// Finds an archive that has the suite.
 pub async fn open(client: &Client, surroundings: &Surroundings, distribution: &Distribution) -> Result<Archive, String> {
     let suite = &distribution.suite;
+    if suite.is_empty() {
+        return Err("the base is of no distribution that the catalog knows, so silo cannot look its packages up".to_string());
+    }
     let mut candidates = archives(surroundings, suite).await;
     let mut tried = Vec::new();
     let mut asked = false;

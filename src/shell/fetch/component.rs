@@ -8,7 +8,7 @@ use silo::lock::version::Request;
 use silo::lock::{AptPackage, Artifact, Trust, apt, pypi as wheels};
 use silo::spec::{Arch, Checksum, PackageRequest, Step, Template};
 
-use super::resolve::Session;
+use super::resolve::{Session, Whose};
 use super::{file, pypi};
 
 /// What is being installed.
@@ -21,8 +21,8 @@ pub struct Recipe<'a> {
     pub arch: &'a BTreeMap<Arch, String>,
     /// Values of options.
     pub options: &'a BTreeMap<String, String>,
-    /// Whether the distribution's packages are among the artefacts.
-    pub with_apt: bool,
+    /// From which distribution its packages come; `None` when they are not among the artefacts.
+    pub apt: Option<Whose>,
 }
 
 /// What came out.
@@ -93,8 +93,8 @@ impl Recipe<'_> {
                 found.artifacts.extend(self.download(session, url, checksum, version.as_deref()).await?);
             }
         }
-        if !apt.is_empty() && self.with_apt {
-            let packages = session.packages(apt.iter().map(|name| name.as_str())).await?;
+        if let (Some(whose), false) = (self.apt, apt.is_empty()) {
+            let packages = session.packages(whose, apt.iter().map(|name| name.as_str())).await?;
             let first = packages.iter().find(|package| apt.first().is_some_and(|name| name.split('=').next() == Some(package.name.as_str())));
             let full = first.and_then(|package| package.versions.values().next()).cloned().unwrap_or_default();
             let alone = npm.is_empty() && pip.is_empty() && !self.steps.iter().any(|step| matches!(step, Step::Download { .. }));

@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 use silo::lock::{self, AptPackage, Lock, LockedBase, LockedComponent, LockedLayer, Query, pypi::Target};
 use silo::problem::{Code, Problem, Problems};
 use silo::source::Span;
-use silo::spec::{BaseFrom, Component, ComponentId, ImageSpec, Name, Step};
+use silo::spec::{BaseFrom, Component, ComponentId, Distribution, ImageSpec, Kind, Name, Step};
 use tokio::sync::OnceCell;
 
 use super::archive::{Archive, Versions, open};
@@ -66,8 +66,23 @@ pub struct Session<'a> {
     wanted: BTreeSet<String>,
     npm_endpoint: OnceCell<Result<NpmEndpoint, String>>,
     pypi_endpoint: OnceCell<Result<String, String>>,
+    /// The image's distribution and the fetch stage's; the second is not used when they are the same.
+    archives: [Shelf; 2],
+}
+
+#[derive(Default)]
+struct Shelf {
     archive: OnceCell<Result<Archive, String>>,
     versions: OnceCell<Result<Versions, String>>,
+}
+
+/// Whose distribution is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// The image's.
+    Image,
+    /// That of the stages that download and unpack.
+    Fetch,
 }
 
 /// Packages that say for which Python and which C library wheels are chosen.
@@ -87,28 +102,38 @@ impl Session<'_> {
         self.pypi_endpoint.get_or_init(|| async { pypi(self.surroundings).await.map_err(words) }).await.as_deref().map_err(String::clone)
     }
 
-    async fn archive(&self) -> Result<&Archive, String> {
-        let open = || async { open(&self.client, self.surroundings, &self.spec.base.distribution).await };
-        self.archive.get_or_init(open).await.as_ref().map_err(String::clone)
+    fn distribution(&self, whose: Whose) -> (&Distribution, &Shelf) {
+        let (image, fetch) = (&self.spec.base.distribution, &self.spec.fetch.distribution);
+        match whose {
+            Whose::Fetch if image.suite != fetch.suite || image.sections != fetch.sections => (fetch, &self.archives[1]),
+            Whose::Fetch | Whose::Image => (image, &self.archives[0]),
+        }
     }
 
-    async fn versions(&self) -> Result<&Versions, String> {
+    async fn archive(&self, whose: Whose) -> Result<&Archive, String> {
+        let (distribution, shelf) = self.distribution(whose);
+        let open = || async { open(&self.client, self.surroundings, distribution).await };
+        shelf.archive.get_or_init(open).await.as_ref().map_err(String::clone)
+    }
+
+    async fn versions(&self, whose: Whose) -> Result<&Versions, String> {
+        let (distribution, shelf) = self.distribution(whose);
         let read = || async {
-            let archive = self.archive().await?;
-            self.asking(&format!("{}/dists/{}", archive.uri, self.spec.base.distribution.suite));
+            let archive = self.archive(whose).await?;
+            self.asking(&format!("{}/dists/{}", archive.uri, distribution.suite));
             archive.versions(&self.client, &self.wanted).await
         };
-        self.versions.get_or_init(read).await.as_ref().map_err(String::clone)
+        shelf.versions.get_or_init(read).await.as_ref().map_err(String::clone)
     }
 
     /// Versions of packages of the distribution.
-    pub(super) async fn packages<'n>(&self, names: impl Iterator<Item = &'n str>) -> Result<Vec<AptPackage>, String> {
-        pinned(self.versions().await?, names)
+    pub(super) async fn packages<'n>(&self, whose: Whose, names: impl Iterator<Item = &'n str>) -> Result<Vec<AptPackage>, String> {
+        pinned(self.versions(whose).await?, names)
     }
 
     /// What wheels are chosen for: the distribution's own Python. Where the archive cannot be read, an old one.
     pub(super) async fn python(&self) -> Target {
-        let Ok(versions) = self.versions().await else { return Target::default() };
+        let Ok(versions) = self.versions(Whose::Image).await else { return Target::default() };
         let pair = |name: &str| -> Option<(u32, u32)> {
             let version = versions.found.get(name)?.values().next()?;
             let mut numbers = lock::apt::upstream(version).split('.').map(str::parse);
@@ -162,8 +187,7 @@ pub async fn resolve(
         wanted: wanted(&queries),
         npm_endpoint: OnceCell::new(),
         pypi_endpoint: OnceCell::new(),
-        archive: OnceCell::new(),
-        versions: OnceCell::new(),
+        archives: Default::default(),
     };
 
     let (mut base, mut fetch, mut packages, mut fetch_packages) = (None, None, None, None);
@@ -235,28 +259,28 @@ async fn answer(session: &Session<'_>, query: &Query, kept: Option<&Lock>, optio
     match query {
         Query::Base { reference, from } => match kept {
             Some(lock) => (Some(Answer::Base(lock.base.clone())), Vec::new()),
-            None => match root(session, reference, *from, options).await {
+            None => match root(session, Whose::Image, reference, *from, options).await {
                 Ok(pin) => (Some(Answer::Base(pin)), Vec::new()),
                 Err(reason) => fail(reason),
             },
         },
         Query::Fetch { reference, from } => match kept {
             Some(lock) => (Some(Answer::Fetch(lock.fetch.clone())), Vec::new()),
-            None => match root(session, reference, *from, options).await {
+            None => match root(session, Whose::Fetch, reference, *from, options).await {
                 Ok(pin) => (Some(Answer::Fetch(pin)), Vec::new()),
                 Err(reason) => fail(reason),
             },
         },
         Query::Packages { names } => match kept {
             Some(lock) => (Some(Answer::Packages(lock.packages.clone())), Vec::new()),
-            None => match list(session, names).await {
+            None => match list(session, Whose::Image, names).await {
                 Ok(list) => (Some(Answer::Packages(list)), Vec::new()),
                 Err(reason) => fail(reason),
             },
         },
         Query::FetchPackages { names } => match kept {
             Some(lock) => (Some(Answer::FetchPackages(lock.fetch_packages.clone())), Vec::new()),
-            None => match list(session, names).await {
+            None => match list(session, Whose::Fetch, names).await {
                 Ok(list) => (Some(Answer::FetchPackages(list)), Vec::new()),
                 Err(reason) => fail(reason),
             },
@@ -272,21 +296,21 @@ async fn answer(session: &Session<'_>, query: &Query, kept: Option<&Lock>, optio
     }
 }
 
-async fn list(session: &Session<'_>, names: &[String]) -> Result<Vec<AptPackage>, String> {
+async fn list(session: &Session<'_>, whose: Whose, names: &[String]) -> Result<Vec<AptPackage>, String> {
     if names.is_empty() {
         return Ok(Vec::new());
     }
-    session.packages(names.iter().map(String::as_str)).await
+    session.packages(whose, names.iter().map(String::as_str)).await
 }
 
-async fn root(session: &Session<'_>, reference: &str, from: BaseFrom, options: &Options<'_>) -> Result<LockedBase, String> {
+async fn root(session: &Session<'_>, whose: Whose, reference: &str, from: BaseFrom, options: &Options<'_>) -> Result<LockedBase, String> {
     let (digest, epoch) = match from {
         BaseFrom::Registry => {
             session.asking(reference);
             ((options.resolve_image)(reference).await.map_err(|reason| format!("the digest of {reference} cannot be found: {reason}"))?, None)
         }
         BaseFrom::Bootstrap => {
-            let archive = session.archive().await?;
+            let archive = session.archive(whose).await?;
             let date = archive.release.date.ok_or_else(|| format!("the release file of {} has no date", archive.uri))?;
             (archive.digest.clone(), Some(date))
         }
@@ -305,7 +329,7 @@ async fn layer(session: &Session<'_>, query: &Query, name: Option<&Name>) -> (Op
         },
     };
     let (arch, options) = (BTreeMap::new(), BTreeMap::new());
-    let recipe = Recipe { request: None, steps, arch: &arch, options: &options, with_apt: false };
+    let recipe = Recipe { request: None, steps, arch: &arch, options: &options, apt: None };
     match recipe.find(session).await {
         Ok(Found { version: _, artifacts, warnings: _ }) => {
             (Some(Answer::Layer(LockedLayer { name: name.cloned(), inputs: query.inputs(), artifacts })), Vec::new())
@@ -320,8 +344,10 @@ async fn component(session: &Session<'_>, query: &Query, id: &ComponentId) -> (O
     let Component { id, request, installs, options, env: _, checks: _, cause: _, origin } = component;
     session.asking(&id.to_string());
     let mut reasons: Vec<(String, String)> = Vec::new();
+    // What silo itself installs others with is needed where that happens.
+    let whose = if id.kind == Kind::Client { Whose::Fetch } else { Whose::Image };
     for install in installs {
-        let recipe = Recipe { request: Some(request), steps: &install.steps, arch: &install.arch, options, with_apt: true };
+        let recipe = Recipe { request: Some(request), steps: &install.steps, arch: &install.arch, options, apt: Some(whose) };
         match recipe.find(session).await {
             Ok(Found { version, artifacts, warnings: _ }) => {
                 (session.progress)(Event::Found { what: id.to_string(), version: version.clone() });
