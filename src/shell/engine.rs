@@ -17,6 +17,8 @@ pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 pub struct EngineOptions {
     /// `DOCKER_HOST`.
     pub host: Option<String>,
+    /// `DOCKER_TLS_VERIFY`, when it is not empty: TCP hosts then want TLS.
+    pub tls_verify: Option<String>,
     /// `DOCKER_CONTEXT`.
     pub context: Option<String>,
     /// `DOCKER_CONFIG`.

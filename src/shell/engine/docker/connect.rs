@@ -23,6 +23,7 @@ impl EngineOptions {
         let text = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         EngineOptions {
             host: text("DOCKER_HOST"),
+            tls_verify: text("DOCKER_TLS_VERIFY"),
             context: text("DOCKER_CONTEXT"),
             config: text("DOCKER_CONFIG").map(PathBuf::from),
             home: text("HOME").map(PathBuf::from),
@@ -97,10 +98,10 @@ fn unanswered(address: &Address, cause: crate::shell::engine::Cause) -> EngineEr
 /// Chooses the address without asking anybody.
 fn address(options: &EngineOptions) -> Result<Address, EngineError> {
     if let Some(host) = &options.host {
-        return parse_host(host);
+        return parse_host(host, options);
     }
     if let Some(host) = context_host(options)? {
-        return parse_host(&host);
+        return parse_host(&host, options);
     }
     let candidates = candidates(options);
     // A socket without permission still is the engine to talk about, so existence decides.
@@ -129,10 +130,10 @@ fn candidates(options: &EngineOptions) -> Vec<PathBuf> {
     paths
 }
 
-fn parse_host(host: &str) -> Result<Address, EngineError> {
+fn parse_host(host: &str, options: &EngineOptions) -> Result<Address, EngineError> {
     match host.split_once("://") {
         Some(("unix", path)) if !path.is_empty() => Ok(Address::Unix(PathBuf::from(path))),
-        Some(("tcp" | "http", rest)) if std::env::var_os("DOCKER_TLS_VERIFY").is_none_or(|value| value.is_empty()) => {
+        Some(("tcp" | "http", rest)) if options.tls_verify.is_none() => {
             let rest = rest.trim_end_matches('/');
             // An address in brackets contains colons of its own.
             let has_port = rest.rsplit_once(':').is_some_and(|(_, port)| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()));

@@ -16,6 +16,11 @@ use super::terminal::Size;
 use super::{Docker, failed, status_of};
 use crate::shell::engine::{Accounts, Container, EngineError, Input, Network, Operation, Root, RunRequest};
 
+/// When the host runs out of memory, a container goes before the user's own programs.
+const OOM_SCORE: i64 = 500;
+/// Bytes of `/dev/shm`: browsers want more than the engine's 64 MiB.
+const SHARED_MEMORY: i64 = 256 << 20;
+
 /// Whether somebody reads what the container says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Listener {
@@ -228,6 +233,8 @@ fn body(request: &RunRequest<'_>, accounts: Vec<Mount>, listener: Listener) -> C
         masked_paths: request.security.masked_paths.clone(),
         readonly_paths: request.security.readonly_paths.clone(),
         init: Some(true),
+        oom_score_adj: Some(OOM_SCORE),
+        shm_size: Some(SHARED_MEMORY),
         network_mode: Some(network.to_owned()),
         ipc_mode: Some("private".to_owned()),
         cgroupns_mode: Some(HostConfigCgroupnsModeEnum::PRIVATE),

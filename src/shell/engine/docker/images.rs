@@ -248,18 +248,18 @@ impl Docker {
             Some((host, _)) if host.contains(['.', ':']) || host == "localhost" => Some(host),
             Some(_) | None => credentials.index.as_deref(),
         };
-        if let Some(host) = host {
-            if let Some(login) = credentials.login(host).await {
-                let words = if login.user == TOKEN_USER {
-                    serde_json::json!({ "identitytoken": login.secret, "serveraddress": host })
-                } else {
-                    serde_json::json!({ "username": login.user, "password": login.secret, "serveraddress": host })
-                };
-                let encoded = base64::engine::general_purpose::URL_SAFE.encode(words.to_string());
-                let mut value = HeaderValue::from_str(&encoded)?;
-                value.set_sensitive(true);
-                headers.insert("X-Registry-Auth", value);
-            }
+        if let Some(host) = host
+            && let Some(login) = credentials.login(host).await
+        {
+            let words = if login.user == TOKEN_USER {
+                serde_json::json!({ "identitytoken": login.secret, "serveraddress": host })
+            } else {
+                serde_json::json!({ "username": login.user, "password": login.secret, "serveraddress": host })
+            };
+            let encoded = base64::engine::general_purpose::URL_SAFE.encode(words.to_string());
+            let mut value = HeaderValue::from_str(&encoded)?;
+            value.set_sensitive(true);
+            headers.insert("X-Registry-Auth", value);
         }
         transport::send(&self.address, method, path, headers, Bytes::new()).await
     }

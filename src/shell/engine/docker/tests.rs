@@ -47,6 +47,7 @@ fn stdout(output: &Output) -> String {
 fn only(host: Option<&str>, home: &Path, system_socket: &Path) -> EngineOptions {
     EngineOptions {
         host: host.map(str::to_owned),
+        tls_verify: None,
         context: None,
         config: None,
         home: Some(home.to_owned()),

@@ -56,10 +56,10 @@ impl Credentials {
         let config: Config = serde_json::from_slice(&bytes).ok()?;
         for name in self.names(host, &config) {
             let helper = config.helpers.get(&name).or(config.store.as_ref());
-            if let Some(helper) = helper {
-                if let Some(login) = ask(helper, &name).await {
-                    return Some(login);
-                }
+            if let Some(helper) = helper
+                && let Some(login) = ask(helper, &name).await
+            {
+                return Some(login);
             }
             if let Some(login) = config.auths.get(&name).and_then(login_of) {
                 return Some(login);
@@ -73,10 +73,10 @@ impl Credentials {
         let mut names = vec![host.to_owned()];
         names.extend(config.auths.keys().chain(config.helpers.keys()).filter(|key| host_of(key) == host && *key != host).cloned());
         // The default registry answers under several hosts of one domain, but is filed under one address.
-        if let Some(index) = &self.index {
-            if domain_of(host_of(index)) == domain_of(host) {
-                names.push(index.clone());
-            }
+        if let Some(index) = &self.index
+            && domain_of(host_of(index)) == domain_of(host)
+        {
+            names.push(index.clone());
         }
         names
     }

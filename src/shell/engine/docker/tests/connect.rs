@@ -117,6 +117,14 @@ async fn hosts_that_need_more_than_a_socket_are_named() {
 }
 
 #[tokio::test]
+async fn a_port_that_wants_tls_is_named() {
+    let mut options = only(Some("tcp://127.0.0.1:2376"), Path::new("/"), Path::new("/nowhere"));
+    options.tls_verify = Some("1".to_owned());
+    let error = error(&options).await;
+    assert!(matches!(&error, EngineError::UnsupportedHost { host } if host == "tcp://127.0.0.1:2376"), "{error:?}");
+}
+
+#[tokio::test]
 async fn the_docker_context_leads_to_its_host() {
     let folder = tempfile::tempdir().unwrap();
     let docker = folder.path().join(".docker");

@@ -127,7 +127,9 @@ async fn a_registry_is_asked_for_digests_and_images() {
     let mut events = Vec::new();
     let pinned = format!("{}@{digest}", registry.image("engine-test/pulled"));
     engine.pull(&pinned, |event| events.push(event)).await.unwrap();
-    assert!(events.iter().any(|event| event.layer.is_some()) && events.iter().any(|event| event.bytes.is_some()), "{events:?}");
+    // The containerd store tells bytes only now and then; of a layer this small, never.
+    assert!(events.iter().any(|event| event.layer.is_some()), "{events:?}");
+    assert!(events.iter().all(|event| event.bytes.is_none_or(|(done, total)| done <= total)), "{events:?}");
     assert!(engine.find(&pinned).await.unwrap().is_some());
     assert_eq!(engine.resolve_digest(&pinned).await.unwrap(), digest);
     engine.remove_image(&pinned).await.unwrap();
@@ -180,8 +182,12 @@ async fn a_login_is_found_for_calls_and_for_builds() {
     std::fs::write(&helper, format!("#!/bin/sh\nread -r server; [ \"$server\" = {} ] || exit 1\necho '{{\"Username\":\"tester\",\"Secret\":\"{password}\"}}'\n", registry.host)).unwrap();
     std::fs::set_permissions(&helper, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     std::fs::write(config.join("config.json"), format!(r#"{{"credsStore":"{}"}}"#, "engine-test")).unwrap();
-    let login = buildkit::Credentials { folder: Some(config), index: None };
-    assert_eq!(login.login(&registry.host).await, None, "the helper is not on the path");
+    let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
+    let mut asked = Command::new(std::env::current_exe().unwrap());
+    asked.args(["--exact", "shell::engine::docker::tests::images::with_a_helper", "--ignored", "--nocapture"]);
+    asked.env("PATH", path).env("ENGINE_TEST_CONFIG", &config).env("ENGINE_TEST_HOST", &registry.host);
+    let asked = stdout(&asked.output().unwrap());
+    assert!(asked.contains("found: Some(Login { user: \"tester\", secret: \"pass~?word>\" }), other: None"), "{asked}");
 
     let dockerfile = format!("FROM {}@{digest}\nCOPY [\"f\", \"/f\"]\n", registry.image("engine-test/private"));
     let context = BTreeMap::from([("f".to_owned(), silo::plan::ContextFile { mode: 0o644, bytes: Vec::new() })]);
@@ -201,4 +207,13 @@ async fn a_login_is_found_for_calls_and_for_builds() {
     std::fs::write(folder.path().join(".docker/config.json"), std::fs::read(client.join("config.json")).unwrap()).unwrap();
     let built = engine.build(request, |_| {}, std::future::pending()).await.unwrap();
     engine.remove_image(&built.id).await.unwrap();
+}
+
+#[tokio::test]
+#[ignore = "a part of a_login_is_found_for_calls_and_for_builds"]
+async fn with_a_helper() {
+    let variable = |name: &str| std::env::var(name).unwrap();
+    let credentials = buildkit::Credentials { folder: Some(variable("ENGINE_TEST_CONFIG").into()), index: None };
+    let found = credentials.login(&variable("ENGINE_TEST_HOST")).await;
+    println!("found: {found:?}, other: {:?}", credentials.login("another.example").await);
 }
