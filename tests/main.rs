@@ -1,10 +1,12 @@
 //! All tests, in one binary.
 
+mod apple;
 mod catalog;
 mod document;
 mod emit;
 mod generated;
 mod identity;
+mod launch;
 mod layers;
 mod plan;
 mod problem;
