@@ -10,6 +10,7 @@ mod launch;
 mod layers;
 mod plan;
 mod problem;
+mod registration;
 mod schema;
 mod spec;
 mod support;
