@@ -1,5 +1,6 @@
 //! A launch: everything about one container, as a value.
 
+pub mod apple;
 mod compose;
 pub mod profile;
 mod view;

@@ -23,7 +23,8 @@ apt-get install -q -y --allow-downgrades "$@" || {
     exit 1
 }
 apt-get clean
-rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cache/ldconfig/aux-cache /var/cache/debconf/*-old /var/lib/dpkg/*-old \
-    /var/log/apt/* /var/log/dpkg.log /var/log/alternatives.log /var/log/bootstrap.log
+# Only what this made: removing a file of the base leaves a mark in the layer, with the time of the day.
+find /var/lib/apt/lists -type f ! -name lock -exec rm -f {} +
+rm -f /var/cache/apt/*.bin /var/cache/ldconfig/aux-cache /var/log/apt/* /var/log/dpkg.log /var/log/alternatives.log
 find / -xdev -newer "$stamp" -exec touch -h -d @1 {} +
 rm -f "$stamp"

@@ -25,6 +25,7 @@ esac
 if [ -s "$certificates" ]; then
     export NODE_EXTRA_CA_CERTS="$certificates" PIP_CERT="$certificates"
 fi
+export PIP_ROOT_USER_ACTION=ignore
 work=$(mktemp -d)
 exec 3<"$data/recipe"
 IFS= read -r name <&3

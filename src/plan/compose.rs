@@ -97,8 +97,7 @@ impl<'a> Composer<'a> {
             self.client_stage(client, clients);
         }
 
-        let mut steps = vec![instruction(Operation::User { uid: 0, gid: 0 }, "build steps have root's rights", None)];
-        steps.extend(self.image_env(env, &[Phase::Build, Phase::Both]));
+        let mut steps = self.image_env(env, &[Phase::Build, Phase::Both]);
         let mut all: BTreeMap<String, AptPackage> = packages.iter().map(|package| (package.name.clone(), package.clone())).collect();
         for component in components.iter().copied().chain(agent.map(|agent| &agent.component)) {
             for artifact in &component.artifacts {
@@ -115,7 +114,7 @@ impl<'a> Composer<'a> {
         steps.extend(self.layer(base_layer));
         steps.extend(self.hooks("pre-build", pre_build));
         let from = From::Image(base_reference(base, distribution));
-        self.push("base", from, Platform::Target, steps);
+        self.push("base", from, Platform::Target, as_root(steps));
 
         let mut steps = self.arguments(env);
         let mut settings = Vec::new();
@@ -132,8 +131,9 @@ impl<'a> Composer<'a> {
         }
         steps.extend(self.hooks("post-build", post_build));
         steps.extend(self.image_env(env, &[Phase::Run]));
+        let mut steps = as_root(steps);
         if agent.is_none() {
-            steps.extend(ending(vec![("dev.silo.image", "environment".to_string())]));
+            steps.extend(labels(vec![("dev.silo.agent", "environment".to_string())]));
         }
         self.push("environment", From::Stage(StageName("base".to_string())), Platform::Target, steps);
         if let Some(agent) = agent {
@@ -153,8 +153,7 @@ impl<'a> Composer<'a> {
 
     fn fetch_stage(&mut self, reference: String, packages: &[AptPackage]) {
         let origin = self.image.base_layer.origin;
-        let mut steps = vec![instruction(Operation::User { uid: 0, gid: 0 }, "build steps have root's rights", None)];
-        steps.extend(self.apt("fetch", packages, origin));
+        let mut steps = self.apt("fetch", packages, origin);
         self.context.insert("install.sh".to_string(), ContextFile { mode: 0o755, bytes: INSTALL_SCRIPT.as_bytes().to_vec() });
         let copy = Operation::CopyContext { source: "install.sh".to_string(), target: INSTALLER.to_string() };
         steps.push(instruction(copy, "what follows recipes", None));
@@ -458,7 +457,8 @@ impl<'a> Composer<'a> {
             steps.push(instruction(copy, &format!("files and servers of {}", component.id), Some(component.origin)));
         }
         steps.extend(self.hooks(&slug, post_build));
-        steps.extend(ending(vec![("dev.silo.agent", component.id.name.to_string()), ("dev.silo.agent.version", component.version.clone())]));
+        let mut steps = as_root(steps);
+        steps.extend(labels(vec![("dev.silo.agent", component.id.name.to_string()), ("dev.silo.agent.version", component.version.clone())]));
         self.check("the agent's version", &component.version, Some(component.origin));
         self.push(&slug, From::Stage(StageName("environment".to_string())), Platform::Target, steps);
     }
@@ -513,11 +513,19 @@ fn installation(folder: &str, root: &str, mut mounts: Vec<RunMount>, reason: &st
     argument.into_iter().chain([instruction(Operation::Run { argv, mounts }, reason, Some(origin))]).collect()
 }
 
-/// The last steps of an image. Containers are given a user of their own; an image started by other means is nobody's.
-fn ending(labels: Vec<(&str, String)>) -> Steps {
-    let mut steps = vec![instruction(Operation::User { uid: NOBODY, gid: NOBODY }, "nothing runs as root by accident", None)];
-    steps.extend(labels.into_iter().map(|(key, value)| instruction(Operation::Label { key: key.to_string(), value }, "what this is", None)));
-    steps
+/// Gives the steps of a stage root's rights, and takes them away at its end: containers are given a user of their own, and an image started
+/// by other means is nobody's. Only programs have rights; a stage that runs none needs no user.
+fn as_root(steps: Steps) -> Steps {
+    if !steps.iter().any(|step| matches!(step.operation, Operation::Run { .. })) {
+        return steps;
+    }
+    let user = |id: u32, reason: &str| instruction(Operation::User { uid: id, gid: id }, reason, None);
+    let first = std::iter::once(user(0, "build steps have root's rights"));
+    first.chain(steps).chain([user(NOBODY, "nothing runs as root by accident")]).collect()
+}
+
+fn labels(labels: Vec<(&str, String)>) -> Steps {
+    labels.into_iter().map(|(key, value)| instruction(Operation::Label { key: key.to_string(), value }, "what this is", None)).collect()
 }
 
 fn reason(component: &PinnedComponent) -> String {

@@ -104,3 +104,17 @@ while [ "$count" -gt 0 ]; do
 done
 exec "$@"
 "##;
+
+/// A script that puts links to files at their places and then becomes a command. Its arguments are how many links there are, for each the
+/// file and the place, and the command.
+pub const LINK_FILES: &str = r#"set -eu
+count=$1
+shift
+while [ "$count" -gt 0 ]; do
+    mkdir -p "$(dirname "$2")"
+    ln -sfn "$1" "$2"
+    shift 2
+    count=$((count - 1))
+done
+exec "$@"
+"#;
