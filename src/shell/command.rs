@@ -51,7 +51,7 @@ fn named(ui: &Ui, directory: Option<&Path>, words: &[String]) -> Result<u8, Fail
     let project = Project::load(directory, &container)?;
     if let Err(Failure::Usage { help, .. }) = project.agent(name) {
         let commands = ["build", "run", "shell", "exec", "check", "lock", "compile", "hash", "config", "ls", "rm", "completions"];
-        let help = match silo::problem::nearest(name, commands.into_iter()) {
+        let help = match silo::schema::nearest(name, commands.into_iter()) {
             Some(near) => Some(format!("did you mean `silo {near}`?")),
             None => help,
         };
