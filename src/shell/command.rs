@@ -16,6 +16,7 @@ pub mod run;
 use std::path::Path;
 
 use super::cli::{Cli, Command, ContainerOptions, Locking};
+use super::engine::Network;
 use super::failure::{Failure, system};
 use super::project::Project;
 use super::ui::Ui;
@@ -57,7 +58,7 @@ fn named(ui: &Ui, directory: Option<&Path>, words: &[String]) -> Result<u8, Fail
         };
         return Err(Failure::Usage { message: format!("`{name}` is neither a command nor a configured agent"), help });
     }
-    run::start(ui, project, name, args, Locking { locked: false })
+    run::start(ui, project, name, args, Locking { locked: false }, Network::Bridge)
 }
 
 /// A runtime for what waits on the network or an engine. Commands that need neither never start one.
