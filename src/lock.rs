@@ -4,6 +4,7 @@
 //! resolvers ([`npm`], [`pypi`], [`apt`]) are pure: they take what a registry said, and return what they still have to know.
 
 pub mod apt;
+pub mod checksum;
 pub mod npm;
 pub mod pypi;
 pub mod release;
@@ -15,7 +16,7 @@ mod query;
 mod text;
 
 pub use apply::{LockedImage, PinnedAgent, PinnedComponent, PinnedLayer, apply};
-pub use query::{LockState, Query, inputs, queries, state};
+pub use query::{LockState, Query, change, inputs, queries, state};
 pub use text::parse;
 
 use std::collections::BTreeMap;

@@ -8,6 +8,7 @@ mod generated;
 mod identity;
 mod launch;
 mod layers;
+mod lock;
 mod plan;
 mod problem;
 mod registration;

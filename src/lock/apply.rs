@@ -18,9 +18,9 @@ pub struct LockedImage {
     pub base: LockedBase,
     /// The root file system of the stages that download and unpack.
     pub fetch: LockedBase,
-    /// What the catalog knows about the distribution.
+    /// What the catalog knows about the image's distribution.
     pub distribution: Distribution,
-    /// What the catalog knows about the distribution of the stages that download and unpack.
+    /// What the catalog knows about the fetch stage's distribution.
     pub fetch_distribution: Distribution,
     /// The steps of the `base` block with their downloads.
     pub base_layer: PinnedLayer,
@@ -108,7 +108,9 @@ pub fn apply(spec: &ImageSpec, lock: &Lock) -> (Option<LockedImage>, Problems) {
     if problems.has_errors() {
         return (None, problems);
     }
-    let ImageSpec { base: Base { reference: _, from: _, steps, distribution, origin }, fetch, layers, components, agents, pre_build, post_build, env } = spec;
+    let ImageSpec { base, fetch, layers, components, agents, pre_build, post_build, env } = spec;
+    let Base { reference: _, from: _, steps, distribution, origin } = base;
+    let Base { reference: _, from: _, steps: _, distribution: fetch_distribution, origin: _ } = fetch;
     let components = components.iter().filter_map(|component| pin(component, lock, &mut problems)).collect();
     let agents = agents
         .iter()
@@ -128,7 +130,7 @@ pub fn apply(spec: &ImageSpec, lock: &Lock) -> (Option<LockedImage>, Problems) {
         base: lock.base.clone(),
         fetch: lock.fetch.clone(),
         distribution: distribution.clone(),
-        fetch_distribution: fetch.distribution.clone(),
+        fetch_distribution: fetch_distribution.clone(),
         base_layer: pin_layer(None, steps, *origin, lock),
         layers: layers.iter().map(|ImageLayer { name, steps, origin }| pin_layer(Some(name), steps, *origin, lock)).collect(),
         packages: lock.packages.clone(),

@@ -69,7 +69,7 @@ pub fn queries(spec: &ImageSpec) -> Vec<Query> {
     let ImageSpec { base, fetch, layers, components, agents, pre_build: _, post_build: _, env: _ } = spec;
     let Base { reference, from, steps, distribution, origin: _ } = base;
     let Distribution { name: _, suite: _, sections: _, fetch_packages: _, packages } = distribution;
-    let fetch_packages = &fetch.distribution.fetch_packages;
+    let Distribution { name: _, suite: _, sections: _, fetch_packages, packages: _ } = &fetch.distribution;
     let mut names: BTreeSet<String> = packages.iter().cloned().collect();
     for step in steps.iter().chain(layers.iter().flat_map(|layer| layer.steps.iter())) {
         if let Step::Apt { packages } = step {
@@ -133,7 +133,7 @@ fn lookups(steps: &[Step]) -> Vec<Step> {
     npm.dedup();
     pip.sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
     pip.dedup();
-    downloads.sort_by_key(|step| describe(step));
+    downloads.sort_by_key(describe);
     downloads.dedup();
     let mut out = Vec::new();
     if !apt.is_empty() {
@@ -266,7 +266,7 @@ fn layer_words(name: &Option<Name>) -> String {
 }
 
 /// What a lock says differently about one query; `None` when it answers it.
-pub(super) fn change(query: &Query, lock: &Lock) -> Option<String> {
+pub fn change(query: &Query, lock: &Lock) -> Option<String> {
     match query {
         Query::Base { reference, from } => base_change("base", reference, *from, &lock.base),
         Query::Fetch { reference, from } => base_change("fetch stage", reference, *from, &lock.fetch),

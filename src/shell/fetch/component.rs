@@ -1,0 +1,236 @@
+//! One way of installing something: its version, and everything that is downloaded for it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use silo::lock::npm::{Root, Track, choose, track};
+use silo::lock::template::{Values, expand, mentions};
+use silo::lock::version::Request;
+use silo::lock::{AptPackage, Artifact, Trust, apt, pypi as wheels};
+use silo::spec::{Arch, Checksum, PackageRequest, Step, Template};
+
+use super::resolve::{Session, Whose};
+use super::{file, pypi};
+
+/// What is being installed.
+pub struct Recipe<'a> {
+    /// The version asked for; `None` for a block that has no version.
+    pub request: Option<&'a str>,
+    /// Its steps.
+    pub steps: &'a [Step],
+    /// What `%{arch}` means.
+    pub arch: &'a BTreeMap<Arch, String>,
+    /// Values of options.
+    pub options: &'a BTreeMap<String, String>,
+    /// From which distribution its packages come; `None` when they are not among the artefacts.
+    pub apt: Option<Whose>,
+}
+
+/// What came out.
+pub struct Found {
+    /// The version.
+    pub version: String,
+    /// Everything that is downloaded, sorted.
+    pub artifacts: Vec<Artifact>,
+    /// What should be known about it.
+    pub warnings: Vec<String>,
+}
+
+impl Recipe<'_> {
+    fn fill(&self, template: &Template, arch: Arch, version: Option<&str>) -> Result<String, String> {
+        let values = Values { version, arch, arch_names: self.arch, options: self.options };
+        expand(template, &values).map_err(|name| match name.as_str() {
+            "version" => {
+                let request = self.request.unwrap_or("latest");
+                format!("`{request}` is not an exact version, and nothing here says which versions there are; write one like version=\"1.2.3\"")
+            }
+            _ => format!("`%{{{name}}}` means nothing here"),
+        })
+    }
+
+    fn packages(&self, pick: impl Fn(&Step) -> Option<&Vec<PackageRequest>>) -> Vec<&PackageRequest> {
+        self.steps.iter().filter_map(pick).flatten().collect()
+    }
+
+    /// Looks everything up.
+    pub async fn find(&self, session: &Session<'_>) -> Result<Found, String> {
+        let request = Request::parse(self.request.unwrap_or("latest"));
+        let npm = self.packages(|step| if let Step::Npm { packages } = step { Some(packages) } else { None });
+        let pip = self.packages(|step| if let Step::Pip { packages } = step { Some(packages) } else { None });
+        let apt: Vec<&String> = self.steps.iter().filter_map(|step| if let Step::Apt { packages } = step { Some(packages) } else { None }).flatten().collect();
+        let mut found = Found { version: String::new(), artifacts: Vec::new(), warnings: Vec::new() };
+
+        // Who knows the versions, in this order: packages that carry it, then the request itself.
+        let mut version = self.npm_version(session, &request, &npm).await?;
+        let leads = |package: &PackageRequest| package.version.0.contains("%{version}");
+        if !pip.is_empty() {
+            let solution = self.wheels(session, &pip, version.as_deref()).await?;
+            if let (None, Some(leader)) = (&version, pip.iter().find(|package| leads(package))) {
+                let name = self.fill(&leader.name, Arch::Amd64, None)?;
+                version = solution.versions.get(&wheels::normalized(name.split('[').next().unwrap_or(&name))).cloned();
+            }
+            if let (None, Some(first), true) = (&version, pip.first(), npm.is_empty()) {
+                let name = self.fill(&first.name, Arch::Amd64, None)?;
+                found.version = solution.versions.get(&wheels::normalized(&name)).cloned().unwrap_or_default();
+            }
+            found.artifacts.extend(solution.wheels);
+        }
+        let version = version.or_else(|| request.exact().map(str::to_string));
+
+        if !npm.is_empty() {
+            let roots = self.roots(&npm, version.as_deref())?;
+            let endpoint = session.npm_endpoint().await?;
+            let tree = session.npm.tree(&session.client, endpoint, &roots).await?;
+            if let Some(first) = roots.get(&Arch::Amd64).and_then(|roots| roots.first()) {
+                let path = format!("node_modules/{}", first.name);
+                let package = tree.packages.iter().find(|package| package.path == path);
+                found.version = package.map(|package| package.version.clone()).unwrap_or_default();
+            }
+            found.artifacts.extend(tree.packages.into_iter().map(Artifact::Npm));
+            found.warnings.extend(tree.warnings);
+        }
+        for step in self.steps {
+            if let Step::Download { url, to: _, strip: _, checksum } = step {
+                found.artifacts.extend(self.download(session, url, checksum, version.as_deref()).await?);
+            }
+        }
+        if let (Some(whose), false) = (self.apt, apt.is_empty()) {
+            let packages = session.packages(whose, apt.iter().map(|name| name.as_str())).await?;
+            let first = packages.iter().find(|package| apt.first().is_some_and(|name| name.split('=').next() == Some(package.name.as_str())));
+            let full = first.and_then(|package| package.versions.values().next()).cloned().unwrap_or_default();
+            let alone = npm.is_empty() && pip.is_empty() && !self.steps.iter().any(|step| matches!(step, Step::Download { .. }));
+            if alone {
+                fits(&request, first.map_or("", |package| package.name.as_str()), &full)?;
+                found.version = apt::upstream(&full).to_string();
+            }
+            found.artifacts.extend(packages.into_iter().map(Artifact::Apt));
+        }
+        if let Some(version) = version {
+            found.version = version;
+        } else if found.version.is_empty() {
+            if self.request.is_some() && self.steps.iter().any(|step| all_templates(step).iter().any(|template| mentions(template, "%{version}"))) {
+                self.fill(&Template("%{version}".to_string()), Arch::Amd64, None)?;
+            }
+            found.version = request.text().to_string();
+        }
+        found.artifacts.sort();
+        found.artifacts.dedup();
+        Ok(found)
+    }
+
+    /// The component's version, when packages of npm carry it in theirs.
+    async fn npm_version(&self, session: &Session<'_>, request: &Request, packages: &[&PackageRequest]) -> Result<Option<String>, String> {
+        let mut tracks: BTreeSet<(String, String, String)> = BTreeSet::new();
+        for package in packages {
+            let Some((before, after)) = track(&package.version) else { continue };
+            for arch in Arch::ALL {
+                let name = self.fill(&package.name, arch, None)?;
+                let (before, after) = (self.fill(&before, arch, None)?, self.fill(&after, arch, None)?);
+                let (name, before) = match before.strip_prefix("npm:").and_then(|alias| alias.rfind('@').filter(|at| *at > 0).map(|at| alias.split_at(at))) {
+                    Some((name, before)) => (name.to_string(), before[1..].to_string()),
+                    None => (name, before),
+                };
+                tracks.insert((name, before.trim_start_matches(['^', '~', '=', '>', '<', ' ']).to_string(), after));
+            }
+        }
+        if tracks.is_empty() {
+            return Ok(None);
+        }
+        let names: BTreeSet<String> = tracks.iter().map(|(name, _, _)| name.clone()).collect();
+        session.npm.learn(&session.client, session.npm_endpoint().await?, &names).await?;
+        session.npm.with(|registry| {
+            let mut list = Vec::new();
+            for (name, prefix, suffix) in &tracks {
+                match registry.get(name).and_then(Option::as_ref) {
+                    Some(document) => list.push(Track { document, prefix: prefix.clone(), suffix: suffix.clone() }),
+                    None => return Err(format!("npm's registry does not have {name}")),
+                }
+            }
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            choose(request, &list).map(Some).ok_or_else(|| format!("npm's registry has no version `{}` of {}", request.text(), names.join(" and ")))
+        })?
+    }
+
+    fn roots(&self, packages: &[&PackageRequest], version: Option<&str>) -> Result<BTreeMap<Arch, Vec<Root>>, String> {
+        let root = |arch: Arch, package: &PackageRequest| -> Result<Root, String> {
+            Ok(Root { name: self.fill(&package.name, arch, version)?, spec: self.fill(&package.version, arch, version)? })
+        };
+        let of = |arch: Arch| packages.iter().map(|package| root(arch, package)).collect::<Result<Vec<Root>, String>>();
+        Arch::ALL.into_iter().map(|arch| Ok((arch, of(arch)?))).collect()
+    }
+
+    async fn wheels(&self, session: &Session<'_>, packages: &[&PackageRequest], version: Option<&str>) -> Result<wheels::Solution, String> {
+        let asked = version.or(self.request);
+        let mut roots = Vec::new();
+        for package in packages {
+            let names: BTreeSet<String> = Arch::ALL.into_iter().map(|arch| self.fill(&package.name, arch, version)).collect::<Result<_, _>>()?;
+            let Some(name) = names.first().filter(|_| names.len() == 1) else {
+                return Err("the name of a project of PyPI cannot depend on the architecture".to_string());
+            };
+            roots.push(wheels::Root { name: name.clone(), request: self.fill(&package.version, Arch::Amd64, asked)? });
+        }
+        let target = session.python().await;
+        pypi::wheels(&session.client, session.pypi_endpoint().await?, &roots, &target).await
+    }
+
+    async fn download(&self, session: &Session<'_>, url: &Template, checksum: &Checksum, version: Option<&str>) -> Result<Vec<Artifact>, String> {
+        let urls: Vec<(Arch, String)> = Arch::ALL.into_iter().map(|arch| Ok((arch, self.fill(url, arch, version)?))).collect::<Result<_, String>>()?;
+        let same = urls.windows(2).all(|pair| pair[0].1 == pair[1].1);
+        let mut list = Vec::new();
+        for (arch, url) in urls.into_iter().take(if same { 1 } else { Arch::ALL.len() }) {
+            let only = (!same).then_some(arch);
+            session.asking(&url);
+            list.push(match checksum {
+                Checksum::Sha256(hashes) => {
+                    let hash = hashes.get(&arch).ok_or_else(|| format!("there is no checksum for {}", arch.as_str()))?;
+                    Artifact::File { arch: only, url, sha256: hash.to_lowercase(), trust: Trust::Published }
+                }
+                Checksum::Published { url: sums } => file::published(&session.client, only, url, &self.fill(sums, arch, version)?).await?,
+                Checksum::TrustOnFirstUse => file::first_use(&session.client, only, url).await?,
+            });
+        }
+        Ok(list)
+    }
+}
+
+fn all_templates(step: &Step) -> Vec<&Template> {
+    match step {
+        Step::Download { url, to: _, strip: _, checksum: _ } => vec![url],
+        Step::Npm { packages } | Step::Pip { packages } => packages.iter().flat_map(|package| [&package.name, &package.version]).collect(),
+        Step::Bin { name: _, target } => vec![target],
+        Step::Apt { packages: _ } | Step::Copy { .. } | Step::Run(_) | Step::Path { folders: _ } | Step::Env { .. } => Vec::new(),
+    }
+}
+
+/// Whether the distribution's only version is the one asked for.
+fn fits(request: &Request, name: &str, version: &str) -> Result<(), String> {
+    let good = match request {
+        Request::Latest(_) => true,
+        Request::Version(text) => apt::upstream_fits(version, text),
+        Request::Range(_) | Request::Word(_) => false,
+    };
+    if good { Ok(()) } else { Err(format!("the distribution has {name} {version}, and `{}` is asked for", request.text())) }
+}
+
+/// Packages as they stand in the lock, from what an archive has; the reasons where it lacks some.
+pub fn pinned<'a>(versions: &super::archive::Versions, names: impl Iterator<Item = &'a str>) -> Result<Vec<AptPackage>, String> {
+    let (mut list, mut missing) = (BTreeSet::new(), BTreeSet::new());
+    for asked in names {
+        let name = asked.split('=').next().unwrap_or(asked);
+        match (versions.found.get(name), versions.provided.get(name)) {
+            (Some(found), _) => {
+                list.insert(AptPackage { name: name.to_string(), versions: found.clone() });
+            }
+            (None, Some(others)) => {
+                missing.insert(format!("{name} (a name for {})", others.iter().map(String::as_str).collect::<Vec<_>>().join(" or ")));
+            }
+            (None, None) => {
+                missing.insert(asked.to_string());
+            }
+        }
+    }
+    if missing.is_empty() {
+        Ok(list.into_iter().collect())
+    } else {
+        Err(format!("the distribution's archive has no package {}", missing.into_iter().collect::<Vec<_>>().join(", ")))
+    }
+}

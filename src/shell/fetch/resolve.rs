@@ -1,0 +1,376 @@
+//! The whole lock: what the old one still answers is kept, the rest is looked up, all at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::pin::Pin;
+
+use futures_util::StreamExt;
+use silo::lock::{self, AptPackage, Lock, LockedBase, LockedComponent, LockedLayer, Query, pypi::Target};
+use silo::problem::{Code, Problem, Problems};
+use silo::source::Span;
+use silo::spec::{BaseFrom, Component, ComponentId, Distribution, ImageSpec, Kind, Name, Step};
+use tokio::sync::OnceCell;
+
+use super::archive::{Archive, Versions, open};
+use super::client::Client;
+use super::component::{Found, Recipe, pinned};
+use super::endpoint::{NpmEndpoint, Surroundings, pypi};
+use super::npm::Npm;
+use super::chain;
+
+/// Something that happened while looking things up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Something is being asked.
+    Asking(String),
+    /// Something was found.
+    Found {
+        /// What: `language node`.
+        what: String,
+        /// Its version or digest.
+        version: String,
+    },
+}
+
+/// Which answers of an old lock are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Update {
+    /// All whose question is the same.
+    Changed,
+    /// Those as well, but not of these components.
+    Only(BTreeSet<ComponentId>),
+    /// None.
+    All,
+}
+
+/// A digest that is being looked up.
+pub type Digest<'a> = Pin<Box<dyn Future<Output = Result<String, String>> + Send + 'a>>;
+
+/// How to look things up.
+pub struct Options<'a> {
+    /// What endpoints are found from.
+    pub surroundings: &'a Surroundings,
+    /// What to look up again.
+    pub update: Update,
+    /// Asks an image registry for the digest of a reference: `sha256:…`, or why not.
+    pub resolve_image: &'a (dyn Fn(&str) -> Digest<'a> + Sync),
+}
+
+/// What one run knows so far.
+pub struct Session<'a> {
+    pub(super) client: Client,
+    pub(super) npm: Npm,
+    surroundings: &'a Surroundings,
+    spec: &'a ImageSpec,
+    progress: &'a (dyn Fn(Event) + Sync),
+    /// Every package of the distribution that anything needs: the index is read once.
+    wanted: BTreeSet<String>,
+    npm_endpoint: OnceCell<Result<NpmEndpoint, String>>,
+    pypi_endpoint: OnceCell<Result<String, String>>,
+    /// The image's distribution and the fetch stage's; the second is not used when they are the same.
+    archives: [Shelf; 2],
+}
+
+#[derive(Default)]
+struct Shelf {
+    archive: OnceCell<Result<Archive, String>>,
+    versions: OnceCell<Result<Versions, String>>,
+}
+
+/// Whose distribution is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// The image's.
+    Image,
+    /// That of the stages that download and unpack.
+    Fetch,
+}
+
+/// Packages that say for which Python and which C library wheels are chosen.
+const PYTHON: &str = "python3";
+const LIBC: &str = "libc6";
+
+impl Session<'_> {
+    pub(super) fn asking(&self, what: &str) {
+        (self.progress)(Event::Asking(super::client::shown(what)));
+    }
+
+    pub(super) async fn npm_endpoint(&self) -> Result<&NpmEndpoint, String> {
+        self.npm_endpoint.get_or_init(|| async { NpmEndpoint::find(self.surroundings).await.map_err(words) }).await.as_ref().map_err(String::clone)
+    }
+
+    pub(super) async fn pypi_endpoint(&self) -> Result<&str, String> {
+        self.pypi_endpoint.get_or_init(|| async { pypi(self.surroundings).await.map_err(words) }).await.as_deref().map_err(String::clone)
+    }
+
+    fn distribution(&self, whose: Whose) -> (&Distribution, &Shelf) {
+        let (image, fetch) = (&self.spec.base.distribution, &self.spec.fetch.distribution);
+        match whose {
+            Whose::Fetch if image.suite != fetch.suite || image.sections != fetch.sections => (fetch, &self.archives[1]),
+            Whose::Fetch | Whose::Image => (image, &self.archives[0]),
+        }
+    }
+
+    async fn archive(&self, whose: Whose) -> Result<&Archive, String> {
+        let (distribution, shelf) = self.distribution(whose);
+        let open = || async { open(&self.client, self.surroundings, distribution).await };
+        shelf.archive.get_or_init(open).await.as_ref().map_err(String::clone)
+    }
+
+    async fn versions(&self, whose: Whose) -> Result<&Versions, String> {
+        let (distribution, shelf) = self.distribution(whose);
+        let read = || async {
+            let archive = self.archive(whose).await?;
+            self.asking(&format!("{}/dists/{}", archive.uri, distribution.suite));
+            archive.versions(&self.client, &self.wanted).await
+        };
+        shelf.versions.get_or_init(read).await.as_ref().map_err(String::clone)
+    }
+
+    /// Versions of packages of the distribution.
+    pub(super) async fn packages<'n>(&self, whose: Whose, names: impl Iterator<Item = &'n str>) -> Result<Vec<AptPackage>, String> {
+        pinned(self.versions(whose).await?, names)
+    }
+
+    /// What wheels are chosen for: the distribution's own Python. Where the archive cannot be read, an old one.
+    pub(super) async fn python(&self) -> Target {
+        let Ok(versions) = self.versions(Whose::Image).await else { return Target::default() };
+        let pair = |name: &str| -> Option<(u32, u32)> {
+            let version = versions.found.get(name)?.values().next()?;
+            let mut numbers = lock::apt::upstream(version).split('.').map(str::parse);
+            Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+        };
+        let Target { python, glibc } = Target::default();
+        let python = pair(PYTHON).map_or(python, |(major, minor)| (u64::from(major), u64::from(minor)));
+        Target { python, glibc: pair(LIBC).unwrap_or(glibc) }
+    }
+}
+
+fn words(problem: Problem) -> String {
+    let Problem { code: _, message, labels: _, help } = problem;
+    help.map_or(message.clone(), |help| format!("{message}; {help}"))
+}
+
+fn unresolved(message: String, origin: Span) -> Problem {
+    Problem::new(Code::Unresolved, message).at(origin, "")
+}
+
+/// Makes a lock. Everything that cannot be looked up is a problem, and then there is no lock.
+pub async fn resolve(
+    spec: &ImageSpec,
+    old: Option<&Lock>,
+    options: &Options<'_>,
+    progress: &(dyn Fn(Event) + Sync),
+) -> Result<(Lock, Problems), Problems> {
+    let mut problems = Problems::default();
+    let client = match Client::new(options.surroundings.cache()) {
+        Ok(client) => client,
+        Err(error) => {
+            problems.push(unresolved(chain(&error), spec.base.origin));
+            return Err(problems);
+        }
+    };
+    let old = old.filter(|_| options.update != Update::All);
+    let queries = lock::queries(spec);
+    let kept = |query: &Query| {
+        let again = match (&options.update, query) {
+            (Update::Only(ids), Query::Component { id, request: _, installs: _, options: _ }) => ids.contains(id),
+            (Update::Only(_) | Update::Changed | Update::All, _) => false,
+        };
+        old.filter(|old| !again && lock::change(query, old).is_none())
+    };
+    let session = Session {
+        client,
+        npm: Npm::default(),
+        surroundings: options.surroundings,
+        spec,
+        progress,
+        wanted: wanted(&queries),
+        npm_endpoint: OnceCell::new(),
+        pypi_endpoint: OnceCell::new(),
+        archives: Default::default(),
+    };
+
+    let (mut base, mut fetch, mut packages, mut fetch_packages) = (None, None, None, None);
+    let (mut layers, mut components): (Vec<LockedLayer>, Vec<LockedComponent>) = (Vec::new(), Vec::new());
+    let mut answers = futures_util::stream::iter(queries.iter().map(|query| {
+        let (session, kept) = (&session, kept(query));
+        async move { answer(session, query, kept, options).await }
+    }))
+    .buffer_unordered(queries.len().max(1));
+    let mut found = Vec::new();
+    while let Some((answer, said)) = answers.next().await {
+        found.push(said);
+        match answer {
+            Some(Answer::Base(pin)) => base = Some(pin),
+            Some(Answer::Fetch(pin)) => fetch = Some(pin),
+            Some(Answer::Packages(list)) => packages = Some(list),
+            Some(Answer::FetchPackages(list)) => fetch_packages = Some(list),
+            Some(Answer::Layer(layer)) => layers.push(layer),
+            Some(Answer::Component(component)) => components.push(component),
+            None => {}
+        }
+    }
+    drop(answers);
+    // In the order of what they are about, not in that in which servers answered.
+    let mut said: Vec<Problem> = found.into_iter().flatten().collect();
+    said.sort_by(|a, b| (&a.labels.first().map(|label| label.span), &a.message).cmp(&(&b.labels.first().map(|label| label.span), &b.message)));
+    said.dedup();
+    said.into_iter().for_each(|problem| problems.push(problem));
+    layers.sort_by(|a, b| a.name.cmp(&b.name));
+    components.sort_by(|a, b| a.id.cmp(&b.id));
+    match (base, fetch, packages, fetch_packages) {
+        (Some(base), Some(fetch), Some(packages), Some(fetch_packages)) if !problems.has_errors() => {
+            Ok((Lock { inputs: lock::inputs(spec), base, fetch, packages, fetch_packages, layers, components }, problems))
+        }
+        _ => Err(problems),
+    }
+}
+
+fn wanted(queries: &[Query]) -> BTreeSet<String> {
+    let mut names = BTreeSet::from([PYTHON.to_string(), LIBC.to_string()]);
+    for query in queries {
+        match query {
+            Query::Packages { names: list } | Query::FetchPackages { names: list } => names.extend(list.iter().cloned()),
+            Query::Component { id: _, request: _, installs, options: _ } => {
+                for step in installs.iter().flat_map(|install| &install.steps) {
+                    if let Step::Apt { packages } = step {
+                        names.extend(packages.iter().cloned());
+                    }
+                }
+            }
+            Query::Base { .. } | Query::Fetch { .. } | Query::Layer { .. } => {}
+        }
+    }
+    names
+}
+
+enum Answer {
+    Base(LockedBase),
+    Fetch(LockedBase),
+    Packages(Vec<AptPackage>),
+    FetchPackages(Vec<AptPackage>),
+    Layer(LockedLayer),
+    Component(LockedComponent),
+}
+
+async fn answer(session: &Session<'_>, query: &Query, kept: Option<&Lock>, options: &Options<'_>) -> (Option<Answer>, Vec<Problem>) {
+    let origin = session.spec.base.origin;
+    let fail = |reason: String| (None, vec![unresolved(reason, origin)]);
+    match query {
+        Query::Base { reference, from } => match kept {
+            Some(lock) => (Some(Answer::Base(lock.base.clone())), Vec::new()),
+            None => match root(session, Whose::Image, reference, *from, options).await {
+                Ok(pin) => (Some(Answer::Base(pin)), Vec::new()),
+                Err(reason) => fail(reason),
+            },
+        },
+        Query::Fetch { reference, from } => match kept {
+            Some(lock) => (Some(Answer::Fetch(lock.fetch.clone())), Vec::new()),
+            None => match root(session, Whose::Fetch, reference, *from, options).await {
+                Ok(pin) => (Some(Answer::Fetch(pin)), Vec::new()),
+                Err(reason) => fail(reason),
+            },
+        },
+        Query::Packages { names } => match kept {
+            Some(lock) => (Some(Answer::Packages(lock.packages.clone())), Vec::new()),
+            None => match list(session, Whose::Image, names).await {
+                Ok(list) => (Some(Answer::Packages(list)), Vec::new()),
+                Err(reason) => fail(reason),
+            },
+        },
+        Query::FetchPackages { names } => match kept {
+            Some(lock) => (Some(Answer::FetchPackages(lock.fetch_packages.clone())), Vec::new()),
+            None => match list(session, Whose::Fetch, names).await {
+                Ok(list) => (Some(Answer::FetchPackages(list)), Vec::new()),
+                Err(reason) => fail(reason),
+            },
+        },
+        Query::Layer { name, steps: _ } => match kept.and_then(|lock| lock.layers.iter().find(|layer| layer.name == *name)) {
+            Some(layer) => (Some(Answer::Layer(layer.clone())), Vec::new()),
+            None => layer(session, query, name.as_ref()).await,
+        },
+        Query::Component { id, request: _, installs: _, options: _ } => match kept.and_then(|lock| lock.components.iter().find(|locked| locked.id == *id)) {
+            Some(component) => (Some(Answer::Component(component.clone())), Vec::new()),
+            None => component(session, query, id).await,
+        },
+    }
+}
+
+async fn list(session: &Session<'_>, whose: Whose, names: &[String]) -> Result<Vec<AptPackage>, String> {
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    session.packages(whose, names.iter().map(String::as_str)).await
+}
+
+async fn root(session: &Session<'_>, whose: Whose, reference: &str, from: BaseFrom, options: &Options<'_>) -> Result<LockedBase, String> {
+    let (digest, epoch) = match from {
+        BaseFrom::Registry => {
+            session.asking(reference);
+            ((options.resolve_image)(reference).await.map_err(|reason| format!("the digest of {reference} cannot be found: {reason}"))?, None)
+        }
+        BaseFrom::Bootstrap => {
+            let archive = session.archive(whose).await?;
+            let date = archive.release.date.ok_or_else(|| format!("the release file of {} has no date", archive.uri))?;
+            (archive.digest.clone(), Some(date))
+        }
+    };
+    (session.progress)(Event::Found { what: reference.to_string(), version: digest.clone() });
+    Ok(LockedBase { reference: reference.to_string(), from, digest, epoch })
+}
+
+async fn layer(session: &Session<'_>, query: &Query, name: Option<&Name>) -> (Option<Answer>, Vec<Problem>) {
+    let base = &session.spec.base;
+    let (steps, origin) = match name {
+        None => (base.steps.as_slice(), base.origin),
+        Some(name) => match session.spec.layers.iter().find(|layer| layer.name == *name) {
+            Some(layer) => (layer.steps.as_slice(), layer.origin),
+            None => return (None, Vec::new()),
+        },
+    };
+    let (arch, options) = (BTreeMap::new(), BTreeMap::new());
+    let recipe = Recipe { request: None, steps, arch: &arch, options: &options, apt: None };
+    match recipe.find(session).await {
+        Ok(Found { version: _, artifacts, warnings: _ }) => {
+            (Some(Answer::Layer(LockedLayer { name: name.cloned(), inputs: query.inputs(), artifacts })), Vec::new())
+        }
+        Err(reason) => (None, vec![unresolved(reason, origin)]),
+    }
+}
+
+async fn component(session: &Session<'_>, query: &Query, id: &ComponentId) -> (Option<Answer>, Vec<Problem>) {
+    let agents = session.spec.agents.iter().map(|agent| &agent.component);
+    let Some(component) = session.spec.components.iter().chain(agents).find(|component| component.id == *id) else { return (None, Vec::new()) };
+    let Component { id, request, installs, options, env: _, checks: _, cause: _, origin } = component;
+    session.asking(&id.to_string());
+    let mut reasons: Vec<(String, String)> = Vec::new();
+    // What silo itself installs others with is needed where that happens.
+    let whose = if id.kind == Kind::Client { Whose::Fetch } else { Whose::Image };
+    for install in installs {
+        let recipe = Recipe { request: Some(request), steps: &install.steps, arch: &install.arch, options, apt: Some(whose) };
+        match recipe.find(session).await {
+            Ok(Found { version, artifacts, warnings: _ }) => {
+                (session.progress)(Event::Found { what: id.to_string(), version: version.clone() });
+                let mut problems = Vec::new();
+                if !reasons.is_empty() {
+                    let why = reasons.iter().map(|(source, reason)| format!("not from `{source}`: {reason}")).collect::<Vec<_>>().join("; ");
+                    let message = format!("{id} {version} comes from `{}`, {why}", install.source);
+                    problems.push(Problem::new(Code::LockFallback, message).at(*origin, "").help(format!("write source={} to ask for just that one", install.source)));
+                }
+                let locked = LockedComponent {
+                    id: id.clone(),
+                    request: request.trim().to_string(),
+                    inputs: query.inputs(),
+                    source: install.source.clone(),
+                    version,
+                    artifacts,
+                };
+                return (Some(Answer::Component(locked)), problems);
+            }
+            Err(reason) => reasons.push((install.source.to_string(), reason)),
+        }
+    }
+    let why = reasons.iter().map(|(source, reason)| format!("`{source}`: {reason}")).collect::<Vec<_>>().join("; ");
+    let message = if reasons.is_empty() { format!("{id} has no source to install it from") } else { format!("{id} `{request}` cannot be found: {why}") };
+    (None, vec![unresolved(message, *origin).help("silo.lock stays as it was; write another version= or source=, or try again when the server answers")])
+}

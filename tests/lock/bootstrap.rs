@@ -1,0 +1,66 @@
+use std::sync::Mutex;
+
+use super::image;
+use super::shell::bootstrap::{BootstrapError, bootstrap, usual_mirror};
+use super::shell::fetch::{Client, Surroundings, open};
+use silo::identity::sha256_hex;
+use silo::lock::LockedBase;
+use silo::spec::{BaseFrom, Distribution};
+
+async fn base() -> (LockedBase, Distribution, Surroundings) {
+    let distribution = image("base \"debian:bookworm\" from=bootstrap\n").base.distribution;
+    let surroundings = Surroundings::of_process(std::path::Path::new("/"));
+    let archive = open(&Client::new(None).unwrap(), &surroundings, &distribution).await.unwrap();
+    let base = LockedBase { reference: "debian:bookworm".to_string(), from: BaseFrom::Bootstrap, digest: archive.digest, epoch: archive.release.date };
+    (base, distribution, surroundings)
+}
+
+#[tokio::test]
+async fn two_runs_give_the_same_bytes_and_nothing_of_this_machine() {
+    let (base, distribution, surroundings) = base().await;
+    let mut hashes = Vec::new();
+    for _ in 0..2 {
+        let folder = tempfile::tempdir().unwrap();
+        let lines = Mutex::new(Vec::new());
+        let start = std::time::Instant::now();
+        let tar = bootstrap(&base, &distribution, &surroundings, folder.path(), &|line: &str| lines.lock().unwrap().push(line.to_string())).await.unwrap_or_else(|error| panic!("{error}"));
+        println!("{:?}, {} bytes", start.elapsed(), tar.metadata().unwrap().len());
+        assert!(lines.lock().unwrap().len() > 5);
+        let bytes = std::fs::read(&tar).unwrap();
+        hashes.push(sha256_hex(&bytes));
+        let mut files = std::collections::BTreeMap::new();
+        for entry in tar::Archive::new(&bytes[..]).entries().unwrap() {
+            let mut entry = entry.unwrap();
+            let path = entry.path().unwrap().to_string_lossy().trim_start_matches("./").trim_end_matches('/').to_string();
+            let mut text = String::new();
+            if path == "etc/apt/sources.list" {
+                std::io::Read::read_to_string(&mut entry, &mut text).unwrap();
+            }
+            files.insert(path, text);
+        }
+        let sources = &files["etc/apt/sources.list"];
+        assert!(sources.contains("bookworm main") && sources.contains("bookworm-security main"), "{sources}");
+        assert!(sources.contains(&usual_mirror("bookworm").await.unwrap()), "{sources}");
+        for gone in ["etc/apt/sources.list.silo", "etc/apt/apt.conf.d/99mmdebstrap", "var/log/dpkg.log", "etc/ssl/certs/ca-certificates.crt"] {
+            assert!(!files.contains_key(gone), "{gone}");
+        }
+        assert!(!files.keys().any(|path| path.starts_with("var/lib/apt/lists/") && path.contains("Packages")));
+        // A second call uses what is there.
+        let again = bootstrap(&base, &distribution, &surroundings, folder.path(), &|_| panic!("it was made again")).await.unwrap();
+        assert_eq!(again, tar);
+    }
+    assert_eq!(hashes[0], hashes[1]);
+}
+
+#[tokio::test]
+async fn an_archive_that_moved_on_is_an_error_with_advice() {
+    let (base, distribution, surroundings) = base().await;
+    let old = LockedBase { digest: format!("sha256:{}", "0".repeat(64)), ..base };
+    let folder = tempfile::tempdir().unwrap();
+    let error = bootstrap(&old, &distribution, &surroundings, folder.path(), &|_| {}).await.unwrap_err();
+    assert!(matches!(error, BootstrapError::Moved { .. }), "{error}");
+    assert!(error.help().unwrap().contains("silo lock"));
+    let nowhere = Surroundings { variables: [("PATH".to_string(), "/nonexistent".to_string())].into(), ..surroundings };
+    let error = bootstrap(&old, &distribution, &nowhere, folder.path(), &|_| {}).await.unwrap_err();
+    assert!(matches!(error, BootstrapError::NoProgram), "{error}");
+}

@@ -1,0 +1,230 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+use super::image;
+use super::shell::fetch::client::Ask;
+use super::shell::fetch::{Client, Event, FetchError, Options, Surroundings, Update, resolve};
+use silo::identity::sha256_hex;
+use silo::lock::{Artifact, Lock, Trust};
+use silo::problem::{Code, Problems};
+
+/// What a path answers: one after the other, the last one for ever.
+type Answers = BTreeMap<&'static str, Vec<(u16, &'static str, Vec<u8>)>>;
+
+struct Server {
+    address: String,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Server {
+    fn count(&self, path: &str) -> usize {
+        self.asked.lock().unwrap().iter().filter(|request| request.starts_with(&format!("GET {path} "))).count()
+    }
+}
+
+async fn serve(answers: Answers) -> Server {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let (seen, answers) = (asked.clone(), Arc::new((answers, Mutex::new(BTreeMap::<String, usize>::new()))));
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let (seen, answers) = (seen.clone(), answers.clone());
+            tokio::spawn(async move {
+                let mut request = Vec::new();
+                while !request.ends_with(b"\r\n\r\n") {
+                    let mut byte = [0; 1024];
+                    match socket.read(&mut byte).await {
+                        Ok(size) if size > 0 => request.extend_from_slice(&byte[..size]),
+                        _ => return,
+                    }
+                }
+                let request = String::from_utf8(request).unwrap();
+                let path = request.split(' ').nth(1).unwrap().to_string();
+                seen.lock().unwrap().push(request.clone());
+                let index = {
+                    let mut counts = answers.1.lock().unwrap();
+                    let count = counts.entry(path.clone()).or_insert(0);
+                    *count += 1;
+                    *count - 1
+                };
+                let list = answers.0.get(path.as_str());
+                let (status, header, body) = list.map_or((404, "", Vec::new()), |list| list[index.min(list.len() - 1)].clone());
+                let matches = header.strip_prefix("ETag: ").is_some_and(|tag| request.to_lowercase().contains(&format!("if-none-match: {}", tag.to_lowercase())));
+                let (status, body) = if matches { (304, Vec::new()) } else { (status, body) };
+                let header = if header.is_empty() { String::new() } else { format!("{header}\r\n") };
+                let head = format!("HTTP/1.1 {status} X\r\n{header}Content-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+                drop(socket.write_all(head.as_bytes()).await);
+                drop(socket.write_all(&body).await);
+            });
+        }
+    });
+    Server { address, asked }
+}
+
+fn surroundings(folder: &Path, more: &[(&str, &str)]) -> Surroundings {
+    let mut variables: BTreeMap<String, String> = std::env::vars().filter(|(name, _)| !name.to_lowercase().ends_with("_proxy")).collect();
+    variables.insert("HOME".to_string(), folder.display().to_string());
+    variables.insert("XDG_CACHE_HOME".to_string(), folder.join("cache").display().to_string());
+    variables.extend(more.iter().map(|(name, value)| (name.to_string(), value.to_string())));
+    Surroundings { variables, project: folder.to_path_buf(), apt: folder.join("apt") }
+}
+
+#[tokio::test]
+async fn a_server_that_stumbles_is_asked_again_and_a_missing_file_is_not() {
+    let server = serve(BTreeMap::from([("/a", vec![(503, "", Vec::new()), (200, "", b"text".to_vec())]), ("/down", vec![(500, "", Vec::new())])])).await;
+    let client = Client::new(None).unwrap();
+    assert_eq!(client.get(&format!("{}/a", server.address), &Ask::default()).await.unwrap(), b"text");
+    assert_eq!(server.count("/a"), 2);
+    assert!(matches!(client.get(&format!("{}/b", server.address), &Ask::default()).await, Err(FetchError::Missing { .. })));
+    assert_eq!(server.count("/b"), 1);
+    assert!(matches!(client.get(&format!("{}/down", server.address), &Ask::default()).await, Err(FetchError::Status { .. })));
+    assert_eq!(server.count("/down"), 4);
+}
+
+#[tokio::test]
+async fn a_refused_connection_fails_at_once() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://user:secret@{}/x", listener.local_addr().unwrap());
+    drop(listener);
+    let start = Instant::now();
+    let error = Client::new(None).unwrap().get(&address, &Ask::default()).await.unwrap_err();
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    let text = super::shell::fetch::chain(&error);
+    assert!(text.contains("refused") && !text.contains("secret"), "{text}");
+}
+
+#[tokio::test]
+async fn a_document_that_has_not_changed_comes_from_the_cache() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = serve(BTreeMap::from([("/a", vec![(200, "ETag: \"one\"", b"text".to_vec())])])).await;
+    for _ in 0..2 {
+        let client = Client::new(Some(folder.path().to_path_buf())).unwrap();
+        assert_eq!(client.get(&format!("{}/a", server.address), &Ask::default()).await.unwrap(), b"text");
+    }
+    let asked = server.asked.lock().unwrap();
+    assert!(!asked[0].to_lowercase().contains("if-none-match") && asked[1].to_lowercase().contains("if-none-match: \"one\""), "{asked:?}");
+}
+
+async fn locked(text: &str, old: Option<&Lock>, surroundings: &Surroundings) -> (Result<(Lock, Problems), Problems>, usize) {
+    let found = AtomicUsize::new(0);
+    let progress = |event: Event| {
+        if matches!(event, Event::Found { .. }) {
+            found.fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    let digest = |_: &str| -> super::shell::fetch::Digest<'_> { Box::pin(async { Ok(format!("sha256:{}", "0".repeat(64))) }) };
+    let options = Options { surroundings, update: Update::Changed, resolve_image: &digest };
+    let result = resolve(&image(text), old, &options, &progress).await;
+    (result, found.load(Ordering::Relaxed))
+}
+
+/// An archive with one package, made here.
+fn archive() -> Answers {
+    use std::io::Write;
+    let names = ["ca-certificates", "bzip2", "curl", "unzip", "xz-utils", "git", "python3", "libc6"];
+    let text: String = names.iter().map(|name| format!("Package: {name}\nVersion: 1:2.0-1\n\n")).collect();
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(text.as_bytes()).unwrap();
+    let index = encoder.finish().unwrap();
+    let hash = sha256_hex(&index);
+    let release = format!("Codename: bookworm\nDate: Sat, 11 Jul 2026 10:16:37 UTC\nSHA256:\n {hash} {0} main/binary-amd64/Packages.gz\n {hash} {0} main/binary-arm64/Packages.gz\n", index.len());
+    BTreeMap::from([
+        ("/dists/bookworm/InRelease", vec![(200, "", release.into_bytes())]),
+        ("/dists/bookworm/main/binary-amd64/Packages.gz", vec![(200, "", index.clone())]),
+        ("/dists/bookworm/main/binary-arm64/Packages.gz", vec![(200, "", index)]),
+    ])
+}
+
+#[tokio::test]
+async fn downloads_and_checksums_fallbacks_and_what_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut answers = archive();
+    let sums = format!("{}  x-amd64.tgz\n{} *x-arm64.tgz\n", "a".repeat(64), "b".repeat(64));
+    answers.insert("/v1.2.3/SUMS", vec![(200, "", sums.into_bytes())]);
+    answers.insert("/plain", vec![(200, "", b"plain".to_vec())]);
+    let server = serve(answers).await;
+    let surroundings = surroundings(folder.path(), &[("SILO_APT_MIRROR", &server.address)]);
+    let text = |version: &str| {
+        format!(
+            r#"
+define tool x {{
+    install vendor {{
+        download "{0}/v%{{version}}/x-%{{arch}}.tgz" {{ checksums "{0}/v%{{version}}/SUMS"; }}
+        bin "x" "x"
+    }}
+    install apt {{ apt "git"; bin "x" "/usr/bin/git"; }}
+}}
+define tool plain {{ install url {{ download "{0}/plain"; bin "plain" "plain"; }}; }}
+base "debian:bookworm" from=bootstrap
+tool x version="{version}"
+tool plain
+"#,
+            server.address
+        )
+    };
+    let (first, _) = locked(&text("1.2.3"), None, &surroundings).await;
+    let (lock, problems) = first.unwrap();
+    assert!(problems.is_empty(), "{problems:?}");
+    assert_eq!(lock.base.epoch, Some(1_783_764_997));
+    let tool = |lock: &Lock, name: &str| lock.components.iter().find(|component| component.id.name.as_str() == name).unwrap().clone();
+    let x = tool(&lock, "x");
+    assert_eq!((x.version.as_str(), x.source.as_str(), x.artifacts.len()), ("1.2.3", "vendor", 2));
+    assert!(x.artifacts.iter().any(|artifact| matches!(artifact, Artifact::File { sha256, trust: Trust::Published, .. } if *sha256 == "b".repeat(64))));
+    assert!(matches!(&tool(&lock, "plain").artifacts[0], Artifact::File { arch: None, sha256, trust: Trust::FirstUse, .. } if *sha256 == sha256_hex(b"plain")));
+
+    // Only what changed is looked up again.
+    let before = server.count("/plain");
+    let (second, found) = locked(&text("latest"), Some(&lock), &surroundings).await;
+    let (second, problems) = second.unwrap();
+    assert_eq!((server.count("/plain"), found), (before, 1));
+    assert_eq!((tool(&second, "x").version.as_str(), tool(&second, "x").source.as_str()), ("2.0", "apt"));
+    let warning = problems.iter().next().unwrap();
+    assert_eq!((problems.len(), warning.code), (1, Code::LockFallback));
+    assert!(warning.message.contains("`vendor`") && warning.message.contains("exact version"), "{}", warning.message);
+
+    // Nothing has it: every source is named.
+    let (third, _) = locked(&text("9.9.9"), Some(&lock), &surroundings).await;
+    let problems = third.unwrap_err();
+    let problem = problems.iter().find(|problem| problem.code == Code::Unresolved).unwrap();
+    assert!(problem.message.contains("`vendor`") && problem.message.contains("`apt`") && problem.message.contains("9.9.9"), "{}", problem.message);
+}
+
+#[tokio::test]
+async fn an_index_that_is_not_the_signed_one_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut answers = archive();
+    let other = answers["/dists/bookworm/main/binary-amd64/Packages.gz"][0].2.clone();
+    let release = String::from_utf8(answers["/dists/bookworm/InRelease"][0].2.clone()).unwrap().replace(&sha256_hex(&other), &"0".repeat(64));
+    answers.insert("/dists/bookworm/InRelease", vec![(200, "", release.into_bytes())]);
+    let server = serve(answers).await;
+    let (result, _) = locked("base \"debian:bookworm\" from=registry\n", None, &surroundings(folder.path(), &[("SILO_APT_MIRROR", &server.address)])).await;
+    let problems = result.unwrap_err();
+    assert!(problems.iter().any(|problem| problem.message.contains("is not what the release file says")), "{problems:?}");
+}
+
+#[tokio::test]
+async fn endpoints_come_from_the_clients_configuration() {
+    use super::shell::fetch::endpoint::{NpmEndpoint, archives, pypi};
+    let folder = tempfile::tempdir().unwrap();
+    let npmrc = "registry=https://npm.example.test/all\n@acme:registry=https://acme.example.test/\n//acme.example.test/:_authToken=${TOKEN}\n";
+    std::fs::write(folder.path().join(".npmrc"), npmrc).unwrap();
+    let here = surroundings(folder.path(), &[("TOKEN", "secret"), ("PIP_INDEX_URL", "https://pypi.example.test/root/simple/")]);
+    let npm = NpmEndpoint::find(&here).await.unwrap();
+    assert_eq!(npm.document("left"), ("https://npm.example.test/all/left".to_string(), None));
+    assert_eq!(npm.document("@acme/x"), ("https://acme.example.test/@acme%2fx".to_string(), Some("Bearer secret".to_string())));
+    assert_eq!(pypi(&here).await.unwrap(), "https://pypi.example.test/root/");
+    let apt = folder.path().join("apt/sources.list.d");
+    std::fs::create_dir_all(&apt).unwrap();
+    std::fs::write(folder.path().join("apt/sources.list"), "# deb http://no.example.test/ x main\ndeb [arch=amd64] http://one.example.test/debian/ sid main\n").unwrap();
+    std::fs::write(apt.join("a.sources"), "Types: deb deb-src\nURIs: http://two.example.test/debian\nSuites: bookworm bookworm-updates\nComponents: main\n\nTypes: deb\nEnabled: no\nURIs: http://three.example.test\nSuites: bookworm\n").unwrap();
+    assert_eq!(archives(&here, "bookworm").await, ["http://two.example.test/debian", "http://one.example.test/debian"]);
+    let mirror = surroundings(folder.path(), &[("SILO_APT_MIRROR", "http://mine.example.test/")]);
+    assert_eq!(archives(&mirror, "bookworm").await, ["http://mine.example.test"]);
+}

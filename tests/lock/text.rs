@@ -1,0 +1,150 @@
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use silo::lock::{AptPackage, Artifact, Lock, LockedBase, LockedComponent, LockedLayer, NpmPackage, Trust, parse};
+use silo::problem::{Code, Problems};
+use silo::source::{Layer, Source, Sources};
+use silo::spec::{Arch, BaseFrom, ComponentId, Kind, Name};
+
+fn read(text: &str) -> (Option<Lock>, Problems, Sources) {
+    let mut sources = Sources::default();
+    let id = sources.add(Source { name: "silo.lock".to_string(), text: text.to_string(), layer: Layer::Project(0) });
+    let (lock, problems) = parse(id, text);
+    (lock, problems, sources)
+}
+
+fn hex() -> impl Strategy<Value = String> {
+    "[0-9a-f]{64}"
+}
+
+/// Texts that KDL has to escape are among them; NUL and the like are in no version or URL.
+fn word() -> impl Strategy<Value = String> {
+    prop_oneof!["[a-z0-9.:+~-]{1,20}", "[ -~]{0,12}", Just("a\"b\\c\nd\te".to_string()), Just("#true".to_string()), Just("é{}()=;/*".to_string())]
+}
+
+fn name() -> impl Strategy<Value = Name> {
+    "[a-z0-9][a-z0-9._-]{0,20}".prop_map(|text| Name::new(&text).unwrap())
+}
+
+fn arch() -> impl Strategy<Value = Option<Arch>> {
+    prop_oneof![Just(None), Just(Some(Arch::Amd64)), Just(Some(Arch::Arm64))]
+}
+
+fn apt() -> impl Strategy<Value = AptPackage> {
+    let versions = prop_oneof![
+        word().prop_map(|version| BTreeMap::from(Arch::ALL.map(|arch| (arch, version.clone())))),
+        (word(), word()).prop_map(|(a, b)| BTreeMap::from([(Arch::Amd64, a), (Arch::Arm64, b)])),
+        word().prop_map(|version| BTreeMap::from([(Arch::Arm64, version)])),
+    ];
+    (word(), versions).prop_map(|(name, versions)| AptPackage { name, versions })
+}
+
+fn artifact() -> impl Strategy<Value = Artifact> {
+    let place = prop::collection::vec("(@[a-z]{1,4}/)?[a-z]{1,6}", 1..3).prop_map(|names| names.iter().map(|name| format!("node_modules/{name}")).collect::<Vec<_>>().join("/"));
+    let npm = (place, arch(), prop::option::of(word()), word(), word(), prop::collection::btree_map(word(), word(), 0..3))
+        .prop_map(|(path, arch, name, version, integrity, bin)| Artifact::Npm(NpmPackage { path, arch, name, version, integrity, bin }));
+    prop_oneof![
+        apt().prop_map(Artifact::Apt),
+        (arch(), word(), hex(), prop_oneof![Just(Trust::Published), Just(Trust::FirstUse)])
+            .prop_map(|(arch, url, sha256, trust)| Artifact::File { arch, url, sha256, trust }),
+        npm,
+        (word(), word(), word(), arch(), hex()).prop_map(|(name, version, file, arch, sha256)| Artifact::Wheel { name, version, file, arch, sha256 }),
+    ]
+}
+
+fn base() -> impl Strategy<Value = LockedBase> {
+    (word(), prop_oneof![Just(BaseFrom::Registry), Just(BaseFrom::Bootstrap)], hex(), prop::option::of(any::<u64>()))
+        .prop_map(|(reference, from, digest, epoch)| LockedBase { reference, from, digest: format!("sha256:{digest}"), epoch })
+}
+
+fn lock() -> impl Strategy<Value = Lock> {
+    let artifacts = || prop::collection::btree_set(artifact(), 0..4).prop_map(|set| set.into_iter().collect::<Vec<_>>());
+    let component = (prop::sample::select(&Kind::ALL[..]), name(), word(), word(), name(), word(), artifacts()).prop_map(|(kind, name, request, inputs, source, version, artifacts)| {
+        LockedComponent { id: ComponentId { kind, name }, request, inputs, source, version, artifacts }
+    });
+    let packages = || prop::collection::btree_set(apt(), 0..3).prop_map(|set| set.into_iter().collect::<Vec<_>>());
+    let layers = prop::collection::btree_map(prop::option::of(name()), (word(), artifacts()), 0..3)
+        .prop_map(|map| map.into_iter().map(|(name, (inputs, artifacts))| LockedLayer { name, inputs, artifacts }).collect::<Vec<_>>());
+    (word(), base(), base(), packages(), packages(), layers, prop::collection::vec(component, 0..4)).prop_map(|(inputs, base, fetch, packages, fetch_packages, layers, components)| {
+        let components: BTreeMap<ComponentId, LockedComponent> = components.into_iter().map(|component| (component.id.clone(), component)).collect();
+        Lock { inputs, base, fetch, packages, fetch_packages, layers, components: components.into_values().collect() }
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn what_is_printed_is_read_again(lock in lock()) {
+        let text = lock.print();
+        let (again, problems, _) = read(&text);
+        prop_assert!(problems.is_empty(), "{:?}\n{}", problems, text);
+        prop_assert_eq!(again, Some(lock), "{}", text);
+    }
+}
+
+const SMALL: &str = r#"// Generated
+silo-lock version=1 inputs="sha256:1"
+base "debian:bookworm" from="bootstrap" digest="sha256:0000000000000000000000000000000000000000000000000000000000000000" epoch=1
+fetch "debian:bookworm" from="bootstrap" digest="sha256:0000000000000000000000000000000000000000000000000000000000000000" epoch=1
+tool "jq" request="latest" source="apt" version="1.6" inputs="sha256:2" {
+    apt "jq" "1.6-2.1"
+}
+"#;
+
+#[test]
+fn one_artefact_is_one_line() {
+    let (lock, problems, _) = read(SMALL);
+    assert!(problems.is_empty(), "{problems:?}");
+    let lock = lock.unwrap();
+    let text = lock.print();
+    assert!(text.starts_with("// Generated by `silo lock`"), "{text}");
+    assert!(text.contains("\n    apt \"jq\" \"1.6-2.1\"\n"), "{text}");
+    assert_eq!(text.lines().count(), SMALL.lines().count());
+}
+
+#[test]
+fn a_newer_format_is_named() {
+    let (lock, problems, sources) = read(&SMALL.replace("version=1 inputs", "version=7 inputs"));
+    assert_eq!(lock, None);
+    let problem = problems.iter().next().unwrap();
+    assert_eq!(problem.code, Code::LockVersion);
+    assert!(problem.message.contains("format 7"), "{}", problem.message);
+    assert_eq!(sources.slice(problem.labels[0].span), "version=7");
+}
+
+#[test]
+fn an_unfinished_merge_is_named_with_its_line() {
+    let text = SMALL.replace("tool \"jq\"", "<<<<<<< HEAD\ntool \"a\"\n=======\ntool \"jq\"");
+    let (lock, problems, sources) = read(&text);
+    assert_eq!(lock, None);
+    assert_eq!(problems.len(), 1);
+    let problem = problems.iter().next().unwrap();
+    assert_eq!(problem.code, Code::LockSyntax);
+    assert_eq!(sources.position(problem.labels[0].span).line, 5);
+    assert!(problem.help.as_ref().unwrap().contains("silo lock"));
+}
+
+#[test]
+fn what_is_corrupt_is_shown_where_it_is() {
+    for (from, to, line) in [
+        ("from=\"bootstrap\"", "from=\"elsewhere\"", 3),
+        ("epoch=1\nfetch", "epoch=\"x\"\nfetch", 3),
+        ("sha256:0000000000000000000000000000000000000000000000000000000000000000\" epoch=1\ntool", "sha256:00\" epoch=1\ntool", 4),
+        ("    apt \"jq\" \"1.6-2.1\"", "    apt \"jq\"", 6),
+        ("    apt \"jq\"", "    brew \"jq\"", 6),
+        ("tool \"jq\"", "wheel \"jq\"", 5),
+        ("source=\"apt\" ", "", 5),
+        ("epoch=1\ntool", "epoch=1 {\ntool", 4),
+    ] {
+        assert!(SMALL.contains(from), "{from}");
+        let (lock, problems, sources) = read(&SMALL.replacen(from, to, 1));
+        assert_eq!(lock, None, "{to}");
+        let problem = problems.iter().next().unwrap();
+        assert_eq!(problem.code, Code::LockSyntax, "{to}: {problems:?}");
+        assert!(problem.help.is_some());
+        assert_eq!(sources.position(problem.labels[0].span).line, line, "{to}: {problems:?}");
+    }
+    let (lock, problems, _) = read("");
+    assert_eq!((lock, problems.has_errors()), (None, true));
+}
