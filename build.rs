@@ -1,10 +1,6 @@
 //! Puts the catalog (`images/**/*.kdl`) into the program: a table from `kind/name` to text, which `src/catalog.rs` includes.
 
-#![allow(
-    clippy::disallowed_methods,
-    clippy::print_stdout,
-    reason = "a build script reads files and talks to cargo on stdout"
-)]
+#![allow(clippy::disallowed_methods, clippy::print_stdout, reason = "a build script reads files and talks to cargo on stdout")]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -98,12 +98,15 @@ pub fn reference() -> String {
     let mut sources = Sources::default();
     let mut text = String::from(concat!(
         "# The catalog\n\n",
-        "Generated from `images/`; `UPDATE_GENERATED=1 cargo test catalog::reference` writes it anew. Every entry is a file in the language of `silo.kdl`,\n",
+        "Generated from `images/`; `SILO_BLESS=1 cargo test --test main catalog::` writes it anew. Every entry is a file in the language of `silo.kdl`,\n",
         "and a `define` of yours stands beside them with the same rights. The first source is the preferred one; `source=` chooses another.\n",
     ));
     let catalog = Catalog::builtin();
     for kind in KINDS {
-        text.push_str(&format!("\n## {kind}\n\n| name | what it is | {} |\n|---|---|---|\n", if kind == "base" { "releases" } else { "sources" }));
+        text.push_str(&format!(
+            "\n## {kind}\n\n| name | what it is | {} |\n|---|---|---|\n",
+            if kind == "base" { "releases" } else { "sources" }
+        ));
         for name in catalog.names(kind) {
             let Some(definition) = catalog.get(kind, name, &mut sources).0 else { continue };
             let doc = definition.node.named("doc").next().and_then(|doc| doc.text(0)).unwrap_or("");

@@ -1,5 +1,6 @@
 //! A parsed file: nodes, arguments, properties and annotations, each with the place where it was written.
 
+mod plain;
 mod print;
 mod read;
 mod scan;
@@ -28,6 +29,17 @@ pub const SNAKE_NAMES: &[&str] = &["pre_build", "post_build", "pre_run", "fetch_
 /// The document is `None` when the text is not KDL. All problems of the text are returned, up to [`MAX_PROBLEMS`].
 pub fn parse(id: SourceId, text: &str) -> (Option<Document>, Problems) {
     read::parse(id, text)
+}
+
+/// A node's name in the spelling of the table.
+fn canonical(written: &str) -> String {
+    if written.contains('-') {
+        let snake = written.replace('-', "_");
+        if SNAKE_NAMES.contains(&snake.as_str()) {
+            return snake;
+        }
+    }
+    written.to_string()
 }
 
 /// The files that a document asks for, in written order.

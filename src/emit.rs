@@ -2,6 +2,8 @@
 
 mod context;
 mod dockerfile;
+mod outline;
 
 pub use context::context_tar;
 pub use dockerfile::dockerfile;
+pub use outline::{outline, plan_json};

@@ -3,12 +3,14 @@
 pub mod apple;
 mod compose;
 pub mod profile;
+mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::spec::{Access, Name};
 
 pub use compose::{launch, paths};
+pub use view::to_json;
 
 /// What is started, and in which image.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -33,7 +33,10 @@ pub struct File {
 #[derive(Clone, Debug, Default)]
 pub struct Layered {
     /// The nodes that hold. Each keyed node appears once; every entry carries the place of the definition that won. No node and no value
-    /// is annotated, and file-local nodes are not among them.
+    /// is annotated, but for the `(replace)` of a `define`, and file-local nodes are not among them. A node that names several things
+    /// (`mcp a b` in an agent, `mount "a" "b"`) has become one node for each; words that follow each other (`apt "a" "b"`) stand in one node;
+    /// of one block's variables there is one `env`, in which `A` stands for `A from=host`, `X="v"` for a plain value, and the block for the
+    /// rest.
     pub nodes: Vec<Node>,
     /// All that was said, winners and losers, by path and strongest first.
     definitions: Vec<Definition>,

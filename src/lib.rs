@@ -14,6 +14,6 @@ pub mod catalog;
 pub mod spec;
 pub mod lock;
 pub mod plan;
-pub mod emit;
 pub mod identity;
+pub mod emit;
 pub mod launch;

@@ -8,6 +8,7 @@ mod select;
 pub mod shell;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use crate::lock::LockedBase;
 use crate::source::Span;
@@ -25,6 +26,15 @@ pub enum Target {
     Environment,
 }
 
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::Agent(name) => f.write_str(name.as_str()),
+            Target::Environment => f.write_str("environment"),
+        }
+    }
+}
+
 /// A file or folder of the repository that a `copy` step names: path below it to file. A single file has the empty path.
 pub type Tree = BTreeMap<String, ContextFile>;
 
@@ -40,6 +50,20 @@ pub struct Plan {
     pub target: StageName,
     /// The build context: path to file.
     pub context: BTreeMap<String, ContextFile>,
+}
+
+impl Plan {
+    /// The instruction that the builder calls the n-th of `total` in a stage. It counts what makes a file system, and the `FROM` only when
+    /// that names an image; so the instructions are the last of those. `None` for a `FROM` and for what does not exist.
+    pub fn instruction(&self, stage: &str, ordinal: usize, total: usize) -> Option<&Instruction> {
+        let counted = |instruction: &&Instruction| match instruction.operation {
+            Operation::CopyContext { .. } | Operation::CopyStage { .. } | Operation::Run { .. } => true,
+            Operation::Argument { .. } | Operation::Path { .. } | Operation::Env { .. } | Operation::User { .. } | Operation::Label { .. } => false,
+        };
+        let stage = self.stages.iter().find(|known| known.name.0 == stage)?;
+        let before = total.checked_sub(stage.steps.iter().filter(counted).count())?;
+        stage.steps.iter().filter(counted).nth(ordinal.checked_sub(before + 1)?)
+    }
 }
 
 /// A stage's name: `base`, `fetch`, `language-node`.

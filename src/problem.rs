@@ -132,6 +132,7 @@ macro_rules! codes {
 codes! {
     TooLarge "parse::too-large" Error "A file is larger than silo reads."
     TooDeep "parse::too-deep" Error "Braces, comments or slash-dashes are nested deeper than silo reads."
+    Unreadable "parse::unreadable" Error "A file exists but cannot be read."
     NotUtf8 "parse::not-utf8" Error "A file is not UTF-8 text."
     Syntax "parse::syntax" Error "A file is not KDL."
     UnknownNode "check::unknown-node" Error "A node has a name that silo does not know in this place."
@@ -163,8 +164,21 @@ codes! {
     LockStale "lock::stale" Error "silo.lock does not match silo.kdl and the command may not update it."
     LockFallback "lock::fallback" Warning "The preferred source of a component could not be used."
     Unresolved "lock::unresolved" Error "A version or checksum could not be found."
+    CopySource "plan::copy-source" Error "A file that an image copies is missing or outside the repository."
+    BuildStep "build::step" Error "A step of a build failed."
     LaunchMissing "launch::missing" Error "Something of this machine that a container needs is not there."
     LaunchTarget "launch::target" Error "A container cannot have that there."
     AppleUnsupported "apple::unsupported" Error "The configuration needs something that Apple's container tool cannot do."
     AppleTooLarge "apple::too-large" Error "The Dockerfile is larger than Apple's builder accepts."
+}
+
+/// The candidate that is most like a word, when one is like enough to have been meant: at most a third of the letters differ.
+pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let word = word.to_lowercase();
+    let limit = (word.chars().count() / 3).max(1);
+    candidates
+        .map(|candidate| (strsim::osa_distance(&word, &candidate.to_lowercase()), candidate))
+        .filter(|(distance, _)| *distance <= limit)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
 }

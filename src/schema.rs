@@ -4,7 +4,7 @@ mod check;
 mod render;
 pub mod table;
 
-pub use check::check;
+pub use check::{check, nearest};
 pub use render::{example, kdl_schema, reference};
 
 /// Everything silo knows about one node before it decodes it.
@@ -132,6 +132,22 @@ impl FileKind {
 }
 
 impl Type {
+    /// Whether KDL must read the value as text.
+    pub fn is_text(self) -> bool {
+        match self {
+            Type::Text
+            | Type::Version
+            | Type::Path
+            | Type::Url
+            | Type::Name
+            | Type::EnvName
+            | Type::Script
+            | Type::Size
+            | Type::Mode => true,
+            Type::OneOf(_) | Type::Integer | Type::Number | Type::Bool | Type::Scalar => false,
+        }
+    }
+
     /// The type's name in messages and in the reference.
     pub fn describe(self) -> String {
         match self {

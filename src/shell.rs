@@ -1,6 +1,18 @@
-//! The effects.
-#![expect(clippy::disallowed_methods, reason = "this is the shell: effects live here")]
-#![expect(dead_code, reason = "the commands come later")]
+//! The effects: everything that touches the world. The library above computes, this carries out.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "this is the place where effects live; nothing outside it performs any"
+)]
 
-mod bootstrap;
-mod fetch;
+pub mod cli;
+pub mod command;
+pub mod engine;
+pub mod facts;
+pub mod failure;
+pub mod fetch;
+pub mod bootstrap;
+pub mod files;
+pub mod image;
+pub mod project;
+pub mod ui;

@@ -83,8 +83,11 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Adds a text and returns its handle.
+    /// Adds a text and returns its handle; the same text under the same name is kept once.
     pub fn add(&mut self, source: Source) -> SourceId {
+        if let Some(index) = self.list.iter().position(|known| *known == source) {
+            return SourceId(index as u32);
+        }
         let id = SourceId(u32::try_from(self.list.len()).unwrap_or(u32::MAX));
         self.list.push(source);
         id

@@ -335,6 +335,8 @@ pub enum Step {
         target: String,
         /// Permission bits, when given.
         mode: Option<u32>,
+        /// Where it was written: the path is relative to that file.
+        origin: Span,
     },
     /// A script.
     Run(Hook),

@@ -126,7 +126,11 @@ fn a_server_can_be_started_and_an_agent_told() {
     for (agent, run) in spec.image.agents.iter().zip(&spec.run.agents) {
         assert_eq!(agent.mcp.len(), names("mcp").len(), "{}", agent.name());
         assert_eq!(agent.lsp.len(), names("lsp").len(), "{}", agent.name());
-        assert!(agent.registrations.iter().any(|registration| registration.servers == Kind::Mcp), "{} is told of no MCP server", agent.name());
+        assert!(
+            agent.registrations.iter().any(|registration| registration.servers == Kind::Mcp),
+            "{} is told of no MCP server",
+            agent.name()
+        );
         assert!(!run.state.is_empty(), "{} loses its state", agent.name());
         for registration in &agent.registrations {
             assert!(!registration.file.contains("home"), "{} is registered in a HOME", agent.name());
@@ -175,7 +179,8 @@ const WORDS: &[(&str, &str)] = &[
 
 #[test]
 fn no_entry_is_named_in_the_program() {
-    let names: BTreeSet<&str> = catalog::entries().map(|(_, name, _)| name).filter(|name| !WORDS.iter().any(|(word, _)| word == name)).collect();
+    let names: BTreeSet<&str> =
+        catalog::entries().map(|(_, name, _)| name).filter(|name| !WORDS.iter().any(|(word, _)| word == name)).collect();
     let mut found = Vec::new();
     let mut literals = 0;
     for file in rust_files(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
@@ -184,7 +189,9 @@ fn no_entry_is_named_in_the_program() {
             literals += 1;
             for word in literal.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')) {
                 // In prose and examples a word may stand; a name that decides something is a literal of its own or a part of a path.
-                if names.contains(word) && (literal == word || literal.contains(&format!("/{word}")) || literal.contains(&format!("{word}/"))) {
+                if names.contains(word)
+                    && (literal == word || literal.contains(&format!("/{word}")) || literal.contains(&format!("{word}/")))
+                {
                     found.push(format!("{}: {literal:?}", file.display()));
                 }
             }
@@ -264,10 +271,10 @@ fn the_reader_of_literals_reads_literals() {
 fn reference_page_is_up_to_date() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/catalog.md");
     let expected = catalog::reference();
-    if std::env::var_os("UPDATE_GENERATED").is_some() {
+    if std::env::var_os("SILO_BLESS").is_some() {
         std::fs::create_dir_all(path.parent().expect("a folder")).expect("docs/ can be made");
         std::fs::write(&path, &expected).expect("docs/catalog.md can be written");
     }
     let written = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(written == expected, "docs/catalog.md is stale: run `UPDATE_GENERATED=1 cargo test catalog::reference`");
+    assert!(written == expected, "docs/catalog.md is stale: run `SILO_BLESS=1 cargo test --test main catalog::`");
 }

@@ -216,7 +216,7 @@ proptest! {
     #[test]
     fn no_text_makes_it_fail_or_wait(pieces in proptest::collection::vec(prop_oneof![
         Just("{"), Just("}"), Just("/-"), Just("(x)"), Just("\""), Just("\"\"\""), Just("#"), Just("\n"), Just(" "), Just("a"), Just("="), Just("/*"),
-        Just("*/"), Just("\\"), Just("1."), Just(";"), Just("é"), Just("["), Just("\r\n"), Just("//"), Just("(")
+        Just("*/"), Just("\\"), Just("1."), Just(";"), Just("é"), Just("["), Just("\r\n"), Just("//"), Just("("), Just("\u{85}"), Just("\u{2028}"), Just("\t"), Just("\u{feff}"), Just(")")
     ], 0..60)) {
         let text = pieces.concat();
         let (sources, document, problems) = parse(&text);

@@ -1,6 +1,7 @@
 //! All tests, in one binary.
 
 mod apple;
+mod architecture;
 mod catalog;
 mod document;
 mod emit;

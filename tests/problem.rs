@@ -27,18 +27,54 @@ fn drawn(files: &[(&str, Layer, &str)], options: RenderOptions) -> String {
 
 #[test]
 fn a_version_that_kdl_reads_as_a_number() {
-    insta::assert_snapshot!(drawn(&[("silo.kdl", Layer::Project(0), "use agent=claude\n\nlanguage go version=1.20\n")], PLAIN), @"");
+    insta::assert_snapshot!(drawn(&[("silo.kdl", Layer::Project(0), "use agent=claude\n\nlanguage go version=1.20\n")], PLAIN), @r#"
+    silo::check::wrong-type
+
+      × the version of `language` must be text, not a number
+       ╭─[silo.kdl:3:13]
+     2 │ 
+     3 │ language go version=1.20
+       ·             ──────┬─────
+       ·                   ╰── this is a number
+       ╰────
+      help: write `version="1.20"`: without quotes KDL reads the number 1.2
+    "#);
 }
 
 #[test]
 fn a_misspelt_node() {
-    insta::assert_snapshot!(drawn(&[("silo.kdl", Layer::Project(0), "\tlangauge rust")], PLAIN), @"");
+    insta::assert_snapshot!(drawn(&[("silo.kdl", Layer::Project(0), "\tlangauge rust")], PLAIN), @r#"
+    silo::check::unknown-node
+
+      × there is no node `langauge` at the top of a file
+       ╭─[silo.kdl:1:2]
+     1 │     langauge rust
+       ·     ────┬───
+       ·         ╰── not known here
+       ╰────
+      help: did you mean `language`?
+    "#);
 }
 
 #[test]
 fn a_missing_brace() {
     let text = "base \"debian:bookworm\" {\n    apt \"git\"\n\nlanguage go\n";
-    insta::assert_snapshot!(drawn(&[("silo.kdl", Layer::Project(0), text)], PLAIN), @"");
+    insta::assert_snapshot!(drawn(&[("silo.kdl", Layer::Project(0), text)], PLAIN), @r#"
+    silo::parse::syntax
+
+      × a block is never closed
+       ╭─[silo.kdl:1:24]
+     1 │ base "debian:bookworm" {
+       ·                        ┬
+       ·                        ╰── this `{` has no `}`
+     2 │     apt "git"
+     3 │ 
+     4 │ language go
+       · ────┬───
+       ·     ╰── the `}` is probably missing before this line
+       ╰────
+      help: add a `}` on a line of its own where the block ends
+    "#);
 }
 
 #[test]
@@ -47,7 +83,24 @@ fn two_files_that_disagree() {
         ("team/one.kdl", Layer::Project(0), "// one\nlanguage node version=\"20\"\n"),
         ("team/two.kdl", Layer::Project(0), "// two\n// more\nlanguage node version=\"22\"\n"),
     ];
-    insta::assert_snapshot!(drawn(&files, PLAIN), @"");
+    insta::assert_snapshot!(drawn(&files, PLAIN), @r#"
+    silo::merge::conflict
+
+      × `language.node.version` is given two values, and neither is stronger
+       ╭─[team/one.kdl:2:15]
+     1 │ // one
+     2 │ language node version="20"
+       ·               ──────┬─────
+       ·                     ╰── here it is `"20"`
+       ╰────
+       ╭─[team/two.kdl:3:15]
+     2 │ // more
+     3 │ language node version="22"
+       ·               ──────┬─────
+       ·                     ╰── here it is `"22"`
+       ╰────
+      help: say it in the file that imports both, or mark one of them `(default)` or `(force)`
+    "#);
 }
 
 #[test]
@@ -56,12 +109,49 @@ fn a_warning_in_ascii() {
         ("~/.config/silo/silo.kdl", Layer::User, "resources memory=(force)\"8GiB\"\n"),
         ("silo.kdl", Layer::Project(0), "resources memory=(force)\"64GiB\"\n"),
     ];
-    insta::assert_snapshot!(drawn(&files, RenderOptions { unicode: false, ..PLAIN }), @"");
+    insta::assert_snapshot!(drawn(&files, RenderOptions { unicode: false, ..PLAIN }), @r#"
+    silo::merge::force-shadowed
+
+      ! `resources.memory` is forced twice, and the file further out wins
+       ,-[~/.config/silo/silo.kdl:1:11]
+     1 | resources memory=(force)"8GiB"
+       :           ^^^^^^^^^^|^^^^^^^^^
+       :                     `-- this holds
+       `----
+       ,-[silo.kdl:1:11]
+     1 | resources memory=(force)"64GiB"
+       :           ^^^^^^^^^^|^^^^^^^^^^
+       :                     `-- this has no effect
+       `----
+      help: take the `(force)` away here; only the outermost one counts
+    "#);
 }
 
 #[test]
 fn a_quote_that_is_missing() {
-    insta::assert_snapshot!(drawn(&[("silo.kdl", Layer::Project(0), "mount ~/.gitconfig mode=ro\r\nresources memory=8GiB\r\n")], PLAIN), @"");
+    insta::assert_snapshot!(drawn(&[("silo.kdl", Layer::Project(0), "mount ~/.gitconfig mode=ro\r\nresources memory=8GiB\r\n")], PLAIN), @r#"
+    silo::parse::syntax
+
+      × `~/.gitconfig` needs quotes
+       ╭─[silo.kdl:1:7]
+     1 │ mount ~/.gitconfig mode=ro
+       ·       ──────┬─────
+       ·             ╰── here
+     2 │ resources memory=8GiB
+       ╰────
+      help: quote it: `"~/.gitconfig"`
+
+    silo::parse::syntax
+
+      × `8GiB` begins like a number and is none
+       ╭─[silo.kdl:2:18]
+     1 │ mount ~/.gitconfig mode=ro
+     2 │ resources memory=8GiB
+       ·                  ──┬─
+       ·                    ╰── here
+       ╰────
+      help: quote it: `"8GiB"`
+    "#);
 }
 
 #[test]

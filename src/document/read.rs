@@ -3,7 +3,7 @@
 use kdl::{KdlDocument, KdlEntry, KdlError, KdlIdentifier, KdlNode, KdlValue};
 
 use super::scan::{Fault, Gravity, scan};
-use super::{Annotation, Document, Entry, MAX_BYTES, MAX_PROBLEMS, Node, SNAKE_NAMES, Value};
+use super::{Annotation, Document, Entry, MAX_BYTES, MAX_PROBLEMS, Node, Value, canonical, plain};
 use crate::problem::{Code, Problem, Problems};
 use crate::source::{SourceId, Span};
 
@@ -21,14 +21,29 @@ pub(super) fn parse(id: SourceId, text: &str) -> (Option<Document>, Problems) {
         report(&mut problems, faults.into_iter().map(|fault| fault.problem));
         return (None, problems);
     }
+    if let Some(nodes) = plain::read(id, text) {
+        let misread = faults.into_iter().filter(|fault| fault.gravity == Gravity::Misread);
+        report(&mut problems, misread.map(|fault| fault.problem));
+        return (Some(without_schema(nodes)), problems);
+    }
+    full(id, text, faults)
+}
+
+/// The document without the node that names a schema for editors.
+fn without_schema(mut nodes: Vec<Node>) -> Document {
+    nodes.retain(|node| node.name != "@kdl:schema");
+    Document { nodes }
+}
+
+/// Reads with the KDL crate, whatever the text holds.
+pub(super) fn full(id: SourceId, text: &str, faults: Vec<Fault>) -> (Option<Document>, Problems) {
+    let mut problems = Problems::default();
     let reader = Reader { id, text };
     match KdlDocument::parse_v2(text) {
         Ok(parsed) => {
             let misread = faults.into_iter().filter(|fault| fault.gravity == Gravity::Misread);
             report(&mut problems, misread.map(|fault| fault.problem));
-            let mut nodes = reader.nodes(&parsed);
-            nodes.retain(|node| node.name != "@kdl:schema");
-            (Some(Document { nodes }), problems)
+            (Some(without_schema(reader.nodes(&parsed))), problems)
         }
         Err(error) => {
             report(&mut problems, reader.refusal(&error, faults).into_iter());
@@ -55,11 +70,8 @@ impl Reader<'_> {
     }
 
     fn node(&self, node: &KdlNode) -> Node {
-        let written = node.name().value();
-        let snake = written.replace('-', "_");
-        let name = if SNAKE_NAMES.contains(&snake.as_str()) { snake } else { written.to_string() };
         Node {
-            name,
+            name: canonical(node.name().value()),
             name_span: self.identifier(node.name()),
             annotation: node.ty().map(|ty| self.annotation(ty)),
             entries: node.entries().iter().map(|entry| self.entry(entry)).collect(),
@@ -114,7 +126,7 @@ impl Reader<'_> {
         for diagnostic in &error.diagnostics {
             // The crate's recovery leaves several complaints about one mistake, and a last one for the whole document.
             let at = line(diagnostic.span.offset());
-            let whole = diagnostic.span.len() == 0 && diagnostic.message.is_none();
+            let whole = diagnostic.span.is_empty() && diagnostic.message.is_none();
             if lines.contains(&at) || (explained && whole) || lines.len() >= MAX_PROBLEMS {
                 continue;
             }
@@ -135,4 +147,44 @@ fn lower(sentence: &str) -> String {
     let sentence = sentence.trim_end_matches('.');
     let mut chars = sentence.chars();
     chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::source::{Layer, Source, Sources};
+
+    fn id() -> SourceId {
+        Sources::default().add(Source { name: String::new(), text: String::new(), layer: Layer::User })
+    }
+
+    #[test]
+    fn what_people_write_is_plain() {
+        let text = "// c\n@kdl:schema \"x\"\nbase \"d\" from=(default)bootstrap { // c\n  apt a \"b=1\"; run #\"x\\y\"# -5 1.20 #true\n\n  (remove)x\n}\npre-build \"\"\"\n  a\n\n    \"b\"\n  \"\"\" id=x\r\ny\n";
+        let nodes = plain::read(id(), text).expect("it is plain");
+        let (document, problems) = full(id(), text, Vec::new());
+        assert!(problems.is_empty());
+        assert_eq!(without_schema(nodes), document.expect("it is KDL"));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn the_plain_reader_agrees_with_the_crate(pieces in proptest::collection::vec(prop_oneof![
+            4 => prop_oneof![Just("a"), Just("b-c"), Just("-x"), Just("pre-run"), Just("1"), Just("-2"), Just("1.50"), Just("#true"), Just("#null"), Just("\"q\""), Just("\"\\n\\\"\"")],
+            4 => prop_oneof![Just(" "), Just(" "), Just("\n"), Just("\r\n"), Just("\t")],
+            2 => prop_oneof![Just("="), Just(";"), Just(" {"), Just("}"), Just("("), Just(")"), Just("(d)"), Just(" // c\n"), Just(" {\n x\n}\n")],
+            1 => prop_oneof![Just("/-"), Just("\\\n"), Just("/* */"), Just("é"), Just("#\"r\\\"#"), Just("\"\"\"\n  m\n\n   n\n  \"\"\""), Just("\"\"\"\n\"\"\""), Just("."), Just("true"), Just("\u{a0}"), Just("\u{85}"), Just("\"\""), Just("#"), Just("+")],
+        ], 0..14)) {
+            let text = pieces.concat();
+            let faults = scan(id(), &text);
+            if faults.iter().all(|fault| fault.gravity != Gravity::Fatal) && let Some(nodes) = plain::read(id(), &text) {
+                let (document, _) = full(id(), &text, Vec::new());
+                prop_assert_eq!(Some(without_schema(nodes)), document, "{:?}", text);
+            }
+        }
+    }
 }

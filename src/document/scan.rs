@@ -203,7 +203,7 @@ impl Scanner<'_> {
 
     /// How many characters stand before the first one of the line of a place.
     fn indent(&self, at: usize) -> usize {
-        let line = self.text[..at].rfind(is_newline).map_or(0, |found| found + 1);
+        let line = self.text[..at].char_indices().rev().find(|(_, c)| is_newline(*c)).map_or(0, |(found, c)| found + c.len_utf8());
         self.text[line..].chars().take_while(|c| *c == ' ' || *c == '\t').count()
     }
 

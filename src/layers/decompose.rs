@@ -50,7 +50,7 @@ pub(super) struct Entity {
     pub(super) marks: Vec<Statement>,
     /// Its arguments: one value, apart from those that are its key.
     pub(super) arguments: Vec<Statement>,
-    /// The argument that is its key, as each file wrote it.
+    /// Its properties, by name.
     pub(super) properties: BTreeMap<String, Vec<Statement>>,
     pub(super) block: Block,
 }

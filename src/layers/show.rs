@@ -30,7 +30,6 @@ fn print_node(out: &mut String, node: &Node, sources: &Sources, depth: usize) {
     }
     let comment = format!(" // {}", document::one_line(&places.join(", ")));
     let text = text.trim_end_matches('\n');
-    let block = text.contains('\n');
     let opened = match node.children() {
         [] => text.to_string(),
         [_, ..] => format!("{}{{", text.trim_end_matches("{ }")),
@@ -45,7 +44,6 @@ fn print_node(out: &mut String, node: &Node, sources: &Sources, depth: usize) {
         }
     }
     // Inside a text of several lines a comment would be text; it stands after the last of them.
-    let _ = block;
     out.push_str(&comment);
     out.push('\n');
     if !node.children().is_empty() {

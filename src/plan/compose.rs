@@ -33,7 +33,7 @@ pub fn sources(image: &LockedImage) -> BTreeSet<String> {
         .flat_map(|layer| &layer.steps)
         .chain(components.flat_map(|component| &component.install.steps))
         .filter_map(|step| match step {
-            Step::Copy { source, target: _, mode: _ } => Some(source.clone()),
+            Step::Copy { source, target: _, mode: _, origin: _ } => Some(source.clone()),
             Step::Apt { .. } | Step::Download { .. } | Step::Npm { .. } | Step::Pip { .. } | Step::Run(_) | Step::Bin { .. } => None,
             Step::Path { .. } | Step::Env { .. } => None,
         })

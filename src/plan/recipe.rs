@@ -87,7 +87,7 @@ impl Recipe {
                     self.pip(from, problems);
                 }
             }
-            Step::Copy { source, target, mode } => self.copy(source, target, *mode, from, problems),
+            Step::Copy { source, target, mode, origin: _ } => self.copy(source, target, *mode, from, problems),
             Step::Run(Hook { id: _, script, user: _, origin: _ }) => {
                 let name = format!("script-{}", self.files.len());
                 self.files.insert(name.clone(), ContextFile { mode: 0o755, bytes: script.clone().into_bytes() });

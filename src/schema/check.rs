@@ -82,22 +82,7 @@ fn check_arguments(problems: &mut Problems, node: &Node, rule: &'static NodeRule
     if let Some(argument) = missing.first()
         && !(removing && named)
     {
-        let what = match argument.kind {
-            Type::OneOf(_) => argument.kind.describe(),
-            Type::Text
-            | Type::Version
-            | Type::Path
-            | Type::Url
-            | Type::Name
-            | Type::EnvName
-            | Type::Script
-            | Type::Size
-            | Type::Mode
-            | Type::Integer
-            | Type::Number
-            | Type::Bool
-            | Type::Scalar => article(argument.name),
-        };
+        let what = if let Type::OneOf(_) = argument.kind { argument.kind.describe() } else { article(argument.name) };
         let problem = Problem::new(Code::MissingArgument, format!("`{}` needs {what}", node.name))
             .at(node.name_span, format!("the {} is missing after this", argument.name))
             .help(example_of(rule, &format!("write it after the name: `{} …`", node.name)));
@@ -275,7 +260,9 @@ fn wrong_type(problems: &mut Problems, node: &Node, entry: &Entry, name: &str, k
         Value::Bool(_) => "a boolean",
         Value::Null => "nothing",
     };
-    let problem = Problem::new(Code::WrongType, format!("the {name} of `{}` is {}", node.name, kind.describe())).at(entry.span, format!("this is {found}")).help(help);
+    let wanted = if kind.is_text() { "text".to_string() } else { kind.describe() };
+    let message = format!("the {name} of `{}` must be {wanted}, not {found}", node.name);
+    let problem = Problem::new(Code::WrongType, message).at(entry.span, format!("this is {found}")).help(help);
     problems.push(problem);
 }
 
@@ -300,7 +287,8 @@ fn article(noun: &str) -> String {
 }
 
 /// The known word that was probably meant.
-fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+/// The word that was probably meant, when one is near enough.
+pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
     let mut best: Option<(usize, &str)> = None;
     for candidate in known.filter(|candidate| *candidate != "*") {

@@ -10,7 +10,7 @@ mod npm;
 mod pypi;
 mod resolve;
 
-pub use archive::{Archive, open};
+pub use archive::open;
 pub use client::{Client, FetchError};
 pub use endpoint::Surroundings;
 pub use resolve::{Digest, Event, Options, Update, resolve};

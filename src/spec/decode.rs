@@ -19,7 +19,10 @@ use crate::document::Node;
 use crate::problem::{Code, Problem, Problems};
 use crate::source::{Sources, Span};
 
-use super::{Cause, Component, ComponentId, Hook, ImageLayer, ImageSpec, Kind, LspServer, McpServer, Name, RunAs, RunEnv, RunSpec, Spec, Step, Template};
+use super::{
+    Cause, Component, ComponentId, Hook, ImageLayer, ImageSpec, Kind, LspServer, McpServer, Name, RunAs, RunEnv, RunSpec, Spec, Step,
+    Template,
+};
 use text::{heading, suggestion};
 
 /// Decodes merged nodes. Catalog entries that they refer to are read and added to the sources.
@@ -159,7 +162,10 @@ impl Decoder<'_> {
         for (text, span) in names {
             let Some(name) = self.name(text, span) else { continue };
             let id = ComponentId { kind, name };
-            let known = self.requests.get(&id).is_some_and(|known| known.node.as_ref().is_some_and(|node| node.entries.len() > 1 || node.children.is_some()));
+            let known = self
+                .requests
+                .get(&id)
+                .is_some_and(|known| known.node.as_ref().is_some_and(|node| node.entries.len() > 1 || node.children.is_some()));
             if known {
                 // `lsp x` inside a language adds nothing to what `lsp x version=…` says elsewhere.
                 continue;

@@ -6,8 +6,8 @@ use crate::document::{Node, Value};
 use crate::problem::{Code, Problem};
 use crate::source::Span;
 use crate::spec::{
-    AgentImage, AgentRun, ComponentId, EnvName, EnvValue, FileFormat, Hook, Kind, LspServer, McpServer, McpTransport, Name, Pattern, Presence, Registration,
-    RunAs, RunEnv, Template,
+    AgentImage, AgentRun, ComponentId, EnvName, EnvValue, FileFormat, Hook, Kind, LspServer, McpServer, McpTransport, Name, Pattern,
+    Presence, Registration, RunAs, RunEnv, Template,
 };
 
 use super::text::{Options, Scope, heading, suggestion};
@@ -22,7 +22,8 @@ impl Decoder<'_> {
         if let Some((name, span)) = default {
             self.require(ComponentId { kind: Kind::Agent, name: name.clone() }, *span);
         }
-        let requests: Vec<_> = self.requests.iter().filter(|(id, _)| id.kind == Kind::Agent).map(|(id, request)| (id.name.clone(), request.clone())).collect();
+        let requests: Vec<_> =
+            self.requests.iter().filter(|(id, _)| id.kind == Kind::Agent).map(|(id, request)| (id.name.clone(), request.clone())).collect();
         requests.into_iter().filter_map(|(name, request)| self.agent(&name, &request)).collect()
     }
 
@@ -33,8 +34,10 @@ impl Decoder<'_> {
         let options = component.options.clone();
         let nodes: Vec<&Node> = std::iter::once(&definition.node).chain(request.node.as_ref()).collect();
 
-        let mcp: Vec<McpServer> = self.selection(Kind::Mcp, &nodes).into_iter().filter_map(|(name, request)| self.mcp_server(&name, &request)).collect();
-        let lsp: Vec<LspServer> = self.selection(Kind::Lsp, &nodes).into_iter().filter_map(|(name, request)| self.lsp_server(&name, &request)).collect();
+        let mcp: Vec<McpServer> =
+            self.selection(Kind::Mcp, &nodes).into_iter().filter_map(|(name, request)| self.mcp_server(&name, &request)).collect();
+        let lsp: Vec<LspServer> =
+            self.selection(Kind::Lsp, &nodes).into_iter().filter_map(|(name, request)| self.lsp_server(&name, &request)).collect();
 
         let mut command = Vec::new();
         let mut args = Vec::new();
@@ -59,7 +62,11 @@ impl Decoder<'_> {
             post_build.extend(self.hooks(node.children(), "post_build", RunAs::Root));
         }
         if command.is_empty() {
-            self.problem(Problem::new(Code::MissingArgument, format!("agent `{name}` has no command")).at(definition.span, "").help("add `command \"…\"`"));
+            self.problem(
+                Problem::new(Code::MissingArgument, format!("agent `{name}` has no command"))
+                    .at(definition.span, "")
+                    .help("add `command \"…\"`"),
+            );
         }
 
         let mut registrations = Vec::new();
@@ -89,7 +96,8 @@ impl Decoder<'_> {
         let state = self.state(&definition.node, &options);
         let files = self.files(&definition.node);
         let image = AgentImage { component, mcp, lsp, registrations, files, post_build };
-        let subcommands = definition.node.named("subcommands").flat_map(|node| self.arguments(node)).map(|(text, _)| text.to_string()).collect();
+        let subcommands =
+            definition.node.named("subcommands").flat_map(|node| self.arguments(node)).map(|(text, _)| text.to_string()).collect();
         let run = AgentRun { name: name.clone(), command, args, subcommands, env: env.into_values().collect(), state, mounts, pre_run };
         Some((image, run))
     }
@@ -124,7 +132,9 @@ impl Decoder<'_> {
                 continue;
             };
             let Value::String(text) = &entry.value else {
-                self.problem(Problem::new(Code::WrongType, "the contents of a file are a text").at(entry.span, "").help("put them in quotes"));
+                self.problem(
+                    Problem::new(Code::WrongType, "the contents of a file are a text").at(entry.span, "").help("put them in quotes"),
+                );
                 continue;
             };
             if self.image_path(path, span) && self.lines(text, entry.span) {
@@ -182,17 +192,22 @@ impl Decoder<'_> {
         let mut values = Vec::new();
         for entry in node.arguments() {
             values.push(match &entry.value {
-                Value::String(text) if self.line(text, entry.span) => Pattern::Text(self.template(text, entry.span, Scope::Pattern, options).0),
+                Value::String(text) if self.line(text, entry.span) => {
+                    Pattern::Text(self.template(text, entry.span, Scope::Pattern, options).0)
+                }
                 Value::Bool(value) => Pattern::Bool(*value),
                 Value::Integer(number) if i64::try_from(*number).is_ok() => Pattern::Integer(i64::try_from(*number).unwrap_or(0)),
                 Value::String(_) => continue,
                 Value::Integer(_) | Value::Decimal(_) | Value::Null => {
-                    self.problem(Problem::new(Code::WrongType, "a pattern holds texts, whole numbers, `#true` and `#false`").at(entry.span, ""));
+                    self.problem(
+                        Problem::new(Code::WrongType, "a pattern holds texts, whole numbers, `#true` and `#false`").at(entry.span, ""),
+                    );
                     continue;
                 }
             });
         }
-        let list = |annotation: &Option<crate::document::Annotation>| annotation.as_ref().is_some_and(|annotation| annotation.text == "list");
+        let list =
+            |annotation: &Option<crate::document::Annotation>| annotation.as_ref().is_some_and(|annotation| annotation.text == "list");
         let is_list = list(&node.annotation) || node.arguments().any(|entry| list(&entry.annotation));
         match <[Pattern; 1]>::try_from(values) {
             Ok([value]) if !is_list => value,

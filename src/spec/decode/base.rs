@@ -2,11 +2,12 @@
 
 use crate::document::Node;
 use crate::problem::{Code, Problem};
+use crate::schema::nearest;
 use crate::source::Span;
 use crate::spec::{Base, BaseFrom, Distribution, ImageLayer, Name};
 
-use super::text::{Options, Scope, heading, list, nearest, suggestion};
 use super::Decoder;
+use super::text::{Options, Scope, heading, list, suggestion};
 
 /// What an image is called whose distribution no catalog entry describes: it gets no packages of its own, only those that a step names.
 const UNDESCRIBED: &str = "undescribed";
@@ -52,7 +53,9 @@ impl Decoder<'_> {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("the catalog knows {}; without `from=bootstrap` any image of a registry will do", list(&words)),
             };
-            self.problem(Problem::new(Code::UnknownDefinition, format!("silo cannot make `{reference}` itself")).at(entry.span, "").help(help));
+            self.problem(
+                Problem::new(Code::UnknownDefinition, format!("silo cannot make `{reference}` itself")).at(entry.span, "").help(help),
+            );
             return None;
         }
         let fetch = self.default_base(Some(origin))?;
@@ -137,7 +140,9 @@ impl Decoder<'_> {
             if !names.iter().any(|name| name == after.as_str()) {
                 let others: Vec<&str> = names.iter().map(String::as_str).filter(|name| *name != layer.layer.name.as_str()).collect();
                 self.problem(
-                    Problem::new(Code::UnknownDefinition, format!("there is no layer `{after}`")).at(*span, "").help(suggestion(after.as_str(), &others)),
+                    Problem::new(Code::UnknownDefinition, format!("there is no layer `{after}`"))
+                        .at(*span, "")
+                        .help(suggestion(after.as_str(), &others)),
                 );
                 layer.after = None;
             }

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::catalog::Definition;
 use crate::document::{Entry, Node, Value};
 use crate::problem::{Code, Problem};
+use crate::schema::nearest;
 use crate::source::Span;
 use crate::spec::{Arch, Check, Component, ComponentId, EnvName, EnvValue, Install, Kind, Name, Presence, RunEnv, Step};
 
 use super::run::Given;
-use super::text::{Options, Scope, heading, has_placeholder, list, suggestion};
+use super::text::{Options, Scope, has_placeholder, heading, list, suggestion};
 use super::{Decoder, Places, Request};
 
 /// What is set for a component.
@@ -30,7 +31,13 @@ pub(super) fn clients(steps: &[Step]) -> BTreeSet<ComponentId> {
     let client = |step: &Step| match step {
         Step::Npm { packages: _ } => Name::new("npm"),
         Step::Pip { packages: _ } => Name::new("pip"),
-        Step::Apt { .. } | Step::Download { .. } | Step::Copy { .. } | Step::Run(_) | Step::Bin { .. } | Step::Path { .. } | Step::Env { .. } => None,
+        Step::Apt { .. }
+        | Step::Download { .. }
+        | Step::Copy { .. }
+        | Step::Run(_)
+        | Step::Bin { .. }
+        | Step::Path { .. }
+        | Step::Env { .. } => None,
     };
     steps.iter().filter_map(client).map(|name| ComponentId { kind: Kind::Client, name }).collect()
 }
@@ -93,7 +100,7 @@ impl Decoder<'_> {
                 Problem::new(Code::UnknownSource, format!("{id} cannot be installed from `{wanted}`"))
                     .at(*span, "")
                     .at(definition.span, "its sources are given here")
-                    .help(match super::text::nearest(wanted, sources.iter().copied()) {
+                    .help(match nearest(wanted, sources.iter().copied()) {
                         Some(near) => format!("did you mean `{near}`?"),
                         None if sources.is_empty() => "it has no `install` block".to_string(),
                         None => format!("it can come from {}", list(&sources)),
@@ -151,11 +158,13 @@ impl Decoder<'_> {
         let version = ("version".to_string(), definition.span);
         types.entry("version".to_string()).or_insert(version);
         let mut source = None;
+        let mut given_names = BTreeSet::new();
         for (name, entry, span) in request.map(|node| given(kind, node)).unwrap_or_default() {
             if name == "source" {
                 source = self.text(entry).map(|text| (text.to_string(), entry.span));
                 continue;
             }
+            given_names.insert(name);
             match types.get(name).cloned() {
                 Some((kind, defined)) => {
                     if let Some(value) = self.typed(&kind, entry, defined) {
@@ -174,6 +183,22 @@ impl Decoder<'_> {
                 }
             }
         }
+        if let Some(node) = request {
+            for option in definition.node.named("option").filter(|option| option.property("default").is_none()) {
+                let name = option.text(0).unwrap_or("");
+                if name != "version" && !given_names.contains(name) {
+                    self.problem(
+                        Problem::new(
+                            Code::MissingArgument,
+                            format!("{} `{}` needs `{name}=`", kind.as_str(), definition.node.text(1).unwrap_or("")),
+                        )
+                        .at(heading(node), "")
+                        .at(heading(option), "it has no default")
+                        .help(format!("add `{name}=\"…\"`")),
+                    );
+                }
+            }
+        }
         let version = options.remove("version").filter(|version| !version.is_empty()).unwrap_or_else(|| NEWEST.to_string());
         Settings { version, source, options }
     }
@@ -187,8 +212,12 @@ impl Decoder<'_> {
                 }
                 match kind {
                     "int" | "bool" => Err(if kind == "int" { "a whole number" } else { "`#true` or `#false`" }.to_string()),
-                    "path" if !text.starts_with('/') || text.split('/').any(|part| part == "..") => Err("an absolute path without `..`".to_string()),
-                    "url" if !text.starts_with("https://") && !text.starts_with("http://") => Err("a URL, starting with `https://`".to_string()),
+                    "path" if !text.starts_with('/') || text.split('/').any(|part| part == "..") => {
+                        Err("an absolute path without `..`".to_string())
+                    }
+                    "url" if !text.starts_with("https://") && !text.starts_with("http://") => {
+                        Err("a URL, starting with `https://`".to_string())
+                    }
                     "version" if !version(text) => Err("a version or a range of versions".to_string()),
                     "string" | "version" | "path" | "url" => Ok(text.clone()),
                     other => match other.strip_prefix("enum:") {
@@ -199,7 +228,9 @@ impl Decoder<'_> {
                         }
                         None => {
                             let help = "types are string, int, bool, version, path, url and enum:a,b";
-                            self.problem(Problem::new(Code::BadValue, format!("`{other}` is not a type of options")).at(defined, "").help(help));
+                            self.problem(
+                                Problem::new(Code::BadValue, format!("`{other}` is not a type of options")).at(defined, "").help(help),
+                            );
                             return None;
                         }
                     },
@@ -207,10 +238,12 @@ impl Decoder<'_> {
             }
             Value::Integer(number) => match kind {
                 "int" | "version" => Ok(number.to_string()),
+                "bool" => Err("`#true` or `#false`".to_string()),
                 _ => Err("a text in quotes".to_string()),
             },
             Value::Bool(value) => match kind {
                 "bool" => Ok(value.to_string()),
+                "int" => Err("a whole number".to_string()),
                 _ => Err("a text in quotes".to_string()),
             },
             Value::Decimal(written) => Err(format!("a text: write `\"{written}\"`")),
@@ -286,7 +319,11 @@ impl Decoder<'_> {
         let mut image = BTreeMap::new();
         for variable in self.given(definition) {
             match variable.value {
-                Given::Host => self.bad(variable.span, "only an agent may take a variable from the host", "give it a value, or leave it to the user's `env`"),
+                Given::Host => self.bad(
+                    variable.span,
+                    "only an agent may take a variable from the host",
+                    "give it a value, or leave it to the user's `env`",
+                ),
                 Given::Text(text) => {
                     let template = self.template(&text, variable.span, Scope::Container, options);
                     if has_placeholder(&template.0) {

@@ -7,8 +7,8 @@ use crate::problem::{Code, Problem};
 use crate::source::Span;
 use crate::spec::{Access, Backend, BuildEnv, Cache, EnvName, Mount, Name, Phase, Presence, Resources, RunEnv};
 
-use super::text::{Options, Scope, has_placeholder, heading, size, suggestion, thousandths};
 use super::Decoder;
+use super::text::{Options, Scope, has_placeholder, heading, size, suggestion, thousandths};
 
 /// A variable as it is written.
 #[derive(Clone, Debug)]
@@ -57,7 +57,11 @@ impl Decoder<'_> {
                 None => (text, Given::Host),
                 Some(name) => (name.as_str(), Given::Text(text.to_string())),
             };
-            let Some(name) = self.env_name(name, entry.span) else { continue };
+            let name = match value {
+                Given::Host => self.env_name(name, entry.span),
+                Given::Text(_) => self.settable(name, entry.span),
+            };
+            let Some(name) = name else { continue };
             variables.push(Variable { name, value, phase: None, presence: Presence::Optional, secret: false, span: entry.span });
         }
         for child in node.children() {
@@ -68,7 +72,6 @@ impl Decoder<'_> {
 
     /// `NAME "value" from=host phase=run required=#false secret=#true`
     fn given_child(&mut self, node: &Node) -> Option<Variable> {
-        let name = self.env_name(&node.name, node.name_span);
         let text = node.arguments().next().and_then(|entry| self.text(entry));
         let host = match self.property(node, "from") {
             None => false,
@@ -105,10 +108,16 @@ impl Decoder<'_> {
             (None, false) if node.arguments().next().is_some() => return None,
             (None, false) => {
                 self.problem(
-                    Problem::new(Code::MissingArgument, format!("`{}` has no value", node.name)).at(span, "").help("give it one, or write `from=host`"),
+                    Problem::new(Code::MissingArgument, format!("`{}` has no value", node.name))
+                        .at(span, "")
+                        .help("give it one, or write `from=host`"),
                 );
                 return None;
             }
+        };
+        let name = match value {
+            Given::Host => self.env_name(&node.name, node.name_span),
+            Given::Text(_) => self.settable(&node.name, node.name_span),
         };
         Some(Variable { name: name?, value, phase, presence, secret, span })
     }
@@ -228,7 +237,11 @@ impl Decoder<'_> {
             let Some((text, span)) = self.argument(node, 0) else { continue };
             let name = self.name(text, span);
             let Some((to, span)) = self.property(node, "to") else {
-                self.problem(Problem::new(Code::MissingArgument, "`cache` needs `to=`").at(heading(node), "").help("say where it is: `to=\"~/.cache/x\"`"));
+                self.problem(
+                    Problem::new(Code::MissingArgument, "`cache` needs `to=`")
+                        .at(heading(node), "")
+                        .help("say where it is: `to=\"~/.cache/x\"`"),
+                );
                 continue;
             };
             let fits = self.container_path(to, span);

@@ -86,7 +86,7 @@ impl Decoder<'_> {
         let mut command = Vec::new();
         let mut languages = BTreeMap::new();
         for node in &nodes {
-            let own = self.command(node, "command", Scope::Plain, &options);
+            let own = self.command(node, "command", Scope::Server, &options);
             if !own.is_empty() {
                 command = own;
             }
@@ -96,17 +96,27 @@ impl Decoder<'_> {
                         self.bad(entry.span, "an ending needs its language", "write `\".ts\"=\"typescript\"`");
                         continue;
                     };
-                    let fits = extension.len() > 1 && extension.starts_with('.') && !extension.contains(|c: char| c.is_whitespace() || c.is_control() || c == '/');
+                    let fits = extension.len() > 1
+                        && extension.starts_with('.')
+                        && !extension.contains(|c: char| c.is_whitespace() || c.is_control() || c == '/');
                     if fits && !language.is_empty() {
                         languages.insert(extension.clone(), language.to_string());
                     } else {
-                        self.bad(entry.span, format!("`{}` is not a file ending", extension.escape_debug()), "it starts with a dot: `\".ts\"=\"typescript\"`");
+                        self.bad(
+                            entry.span,
+                            format!("`{}` is not a file ending", extension.escape_debug()),
+                            "it starts with a dot: `\".ts\"=\"typescript\"`",
+                        );
                     }
                 }
             }
         }
         if command.is_empty() || languages.is_empty() {
-            let (what, help) = if command.is_empty() { ("command", "add `command \"…\"`") } else { ("file endings", "add `extensions \".x\"=\"language\"`") };
+            let (what, help) = if command.is_empty() {
+                ("command", "add `command \"…\"`")
+            } else {
+                ("file endings", "add `extensions \".x\"=\"language\"`")
+            };
             self.problem(Problem::new(Code::MissingArgument, format!("lsp `{name}` has no {what}")).at(request.origin, "").help(help));
             return None;
         }
@@ -148,7 +158,11 @@ impl Decoder<'_> {
                     self.bad(entry.span, "a server that is a program has no `transport`", "add `url=\"https://…\"`, or take it out");
                 }
                 if command.is_empty() {
-                    self.problem(Problem::new(Code::MissingArgument, format!("mcp `{name}` has no command")).at(request.origin, "").help("add `command \"…\"` or `url=\"https://…\"`"));
+                    self.problem(
+                        Problem::new(Code::MissingArgument, format!("mcp `{name}` has no command"))
+                            .at(request.origin, "")
+                            .help("add `command \"…\"` or `url=\"https://…\"`"),
+                    );
                     return None;
                 }
                 McpTransport::Stdio { command, env }
@@ -156,7 +170,10 @@ impl Decoder<'_> {
             Some((node, entry)) => {
                 if let Some(command) = node.named("command").next() {
                     self.problem(
-                        Problem::new(Code::BadValue, format!("mcp `{name}` has both a URL and a command")).at(entry.span, "").at(command.name_span, "").help("take one of them out"),
+                        Problem::new(Code::BadValue, format!("mcp `{name}` has both a URL and a command"))
+                            .at(entry.span, "")
+                            .at(command.name_span, "")
+                            .help("take one of them out"),
                     );
                 }
                 let text = self.text(entry)?;
@@ -199,7 +216,10 @@ impl Decoder<'_> {
             }
         }
         let configured = |request: &Request| request.cause == crate::spec::Cause::Configured;
-        let all = self.requests.iter().filter(|(id, request)| id.kind == kind && if chosen { names.contains(&id.name) } else { configured(request) });
+        let all = self
+            .requests
+            .iter()
+            .filter(|(id, request)| id.kind == kind && if chosen { names.contains(&id.name) } else { configured(request) });
         all.map(|(id, request)| (id.name.clone(), request.clone())).collect()
     }
 }

@@ -7,14 +7,11 @@ use crate::problem::{Code, Problem};
 use crate::source::Span;
 use crate::spec::{Arch, Checksum, Hook, PackageRequest, RunAs, Step, Template};
 
-use super::text::{Options, Scope, heading};
 use super::Decoder;
+use super::text::{Options, Scope, heading};
 
 /// Words that may stand among steps without being one.
 const NOT_STEPS: [&str; 4] = ["doc", "arch", "requires", "after"];
-
-/// The folder that only silo itself writes to.
-const OWN_FOLDER: &str = "/opt/silo";
 
 impl Decoder<'_> {
     /// The steps of a block. Inside a definition (`Scope::Install`) a relative path means the component's own folder.
@@ -76,7 +73,7 @@ impl Decoder<'_> {
         let to = match self.property(node, "to") {
             Some((text, span)) => {
                 let to = self.exact(text, span, options);
-                self.image_path(&to, span).then_some(to)
+                (self.image_path(&to, span) && (scope == Scope::Install || self.not_own(&to, span))).then_some(to)
             }
             None => {
                 if scope != Scope::Install {
@@ -132,7 +129,11 @@ impl Decoder<'_> {
                 }
                 other => {
                     let help = super::text::suggestion(other, &["sha256", "checksums"]);
-                    self.problem(Problem::new(Code::UnknownNode, format!("`{other}` says nothing about a download")).at(child.name_span, "").help(help));
+                    self.problem(
+                        Problem::new(Code::UnknownNode, format!("`{other}` says nothing about a download"))
+                            .at(child.name_span, "")
+                            .help(help),
+                    );
                 }
             }
         }
@@ -187,12 +188,12 @@ impl Decoder<'_> {
         let (target, target_span) = self.argument(node, 1)?;
         let parts = || source.split('/').filter(|part| !part.is_empty() && *part != ".");
         if source.starts_with('/') || source.starts_with('~') || parts().any(|part| part == "..") {
-            self.bad(source_span, format!("`{source}` is not below the file that says so"), "copy something of the repository, by a relative path without `..`");
+            self.bad(
+                source_span,
+                format!("`{source}` is not below the file that says so"),
+                "copy something of the repository, by a relative path without `..`",
+            );
             return None;
-        }
-        let own = target == OWN_FOLDER || target.starts_with("/opt/silo/");
-        if own {
-            self.bad(target_span, format!("`{target}` is where silo keeps its own"), "choose another folder");
         }
         let mode = match self.property(node, "mode") {
             None => None,
@@ -204,17 +205,16 @@ impl Decoder<'_> {
                 mode
             }
         };
-        let fits = self.image_path(target, target_span) && !own;
-        fits.then(|| Step::Copy { source: source.to_string(), target: target.to_string(), mode })
+        let fits = self.image_path(target, target_span) && self.not_own(target, target_span);
+        fits.then(|| Step::Copy { source: source.to_string(), target: target.to_string(), mode, origin: heading(node) })
     }
 
     fn bin(&mut self, node: &Node, scope: Scope, options: &Options) -> Option<Step> {
         let (name, name_span) = self.argument(node, 0)?;
         let (target, target_span) = self.argument(node, 1)?;
         let name = self.exact(name, name_span, options);
-        let fits = !name.is_empty()
-            && !name.starts_with(['-', '.'])
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || "._+-[".contains(c));
+        let fits =
+            !name.is_empty() && !name.starts_with(['-', '.']) && name.chars().all(|c| c.is_ascii_alphanumeric() || "._+-[".contains(c));
         if !fits {
             self.bad(name_span, format!("`{name}` is not a command's name"), "a command has letters, digits, `.`, `_`, `+` and `-`");
         }
@@ -230,7 +230,11 @@ impl Decoder<'_> {
         }
         let odd = path.is_empty() || path.starts_with('~') || path.split('/').any(|part| part == "..");
         if odd {
-            self.bad(span, format!("`{path}` is not a path below the component's folder"), "write a relative path without `..`, or an absolute one");
+            self.bad(
+                span,
+                format!("`{path}` is not a path below the component's folder"),
+                "write a relative path without `..`, or an absolute one",
+            );
         }
         !odd
     }
@@ -240,10 +244,12 @@ impl Decoder<'_> {
         for entry in &node.entries {
             let Some(value) = self.text(entry) else { continue };
             match &entry.name {
-                None => self.bad(entry.span, "an image cannot take a variable from the host", format!("give it a value: `env {value}=\"…\"`")),
+                None => {
+                    self.bad(entry.span, "an image cannot take a variable from the host", format!("give it a value: `env {value}=\"…\"`"))
+                }
                 Some(name) => {
                     let value = self.exact(value, entry.span, options);
-                    if let Some(name) = self.env_name(name, entry.span) {
+                    if let Some(name) = self.settable(name, entry.span) {
                         steps.push(Step::Env { name, value });
                     }
                 }
@@ -276,9 +282,9 @@ impl Decoder<'_> {
             return None;
         }
         let script = match definition {
-            Some((Scope::Install, options)) => options.iter().fold(script.clone(), |script, (name, value)| {
-                script.replace(&format!("%{{option.{name}}}"), value)
-            }),
+            Some((Scope::Install, options)) => {
+                options.iter().fold(script.clone(), |script, (name, value)| script.replace(&format!("%{{option.{name}}}"), value))
+            }
             Some(_) | None => script.clone(),
         };
         Some(Hook { id, script, user, origin: heading(node) })
@@ -302,6 +308,9 @@ fn pip_name(name: &str) -> bool {
         Some((project, extras)) => (project, extras),
         None => (name, "x"),
     };
-    let fits = |part: &str| part.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '%') && part.chars().all(|c| c.is_ascii_alphanumeric() || "._-%{}".contains(c));
+    let fits = |part: &str| {
+        part.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '%')
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || "._-%{}".contains(c))
+    };
     fits(project) && extras.split(',').all(|extra| fits(extra.trim()))
 }

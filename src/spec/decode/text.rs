@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::document::{Entry, Node, Value};
 use crate::problem::{Code, Problem};
+use crate::schema::nearest;
 use crate::source::Span;
 use crate::spec::{EnvName, Name, Template};
 
@@ -39,9 +40,7 @@ impl Scope {
             Scope::Step => &["arch", "arch.docker", "arch.uname"],
             Scope::Container => &["workspace", "home", "user"],
             Scope::Server => &["workspace", "home"],
-            Scope::Pattern => {
-                &["name", "command", "url", "transport", "args", "argv", "env", "env.names", "extensions", "languages"]
-            }
+            Scope::Pattern => &["name", "command", "url", "transport", "args", "argv", "env", "env.names", "extensions", "languages"],
             Scope::Reference => &["name"],
         }
     }
@@ -53,12 +52,6 @@ pub(super) type Options = BTreeMap<String, String>;
 /// Whether a text holds a placeholder (and not just the escape of one).
 pub(super) fn has_placeholder(text: &str) -> bool {
     text.replace("%%{", "").contains("%{")
-}
-
-/// The nearest of some words, when it is near enough to be what was meant.
-pub(super) fn nearest<'a>(word: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let score = |candidate: &str| strsim::jaro_winkler(word, candidate);
-    words.into_iter().filter(|candidate| score(candidate) > 0.8).max_by(|a, b| score(a).total_cmp(&score(b)))
 }
 
 /// `did you mean …?`, or all that there is.
@@ -91,6 +84,12 @@ pub(super) fn heading(node: &Node) -> Span {
 fn unsafe_in_line(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
 }
+
+/// `/opt/silo`: the folder that only silo itself writes to.
+const OWN_FOLDER: [&str; 2] = ["opt", "silo"];
+
+/// Variables that silo sets itself; with another value nothing would be found.
+const OWN_VARIABLES: [&str; 3] = ["HOME", "PATH", "SILO_WORKSPACE"];
 
 impl Decoder<'_> {
     pub(super) fn problem(&mut self, problem: Problem) {
@@ -177,7 +176,11 @@ impl Decoder<'_> {
     pub(super) fn name(&mut self, text: &str, span: Span) -> Option<Name> {
         let name = Name::new(text);
         if name.is_none() && self.line(text, span) {
-            self.bad(span, format!("`{text}` is not a name"), "a name has small letters, digits, `.`, `_` and `-`, starts with a letter or digit, and has at most 63 characters");
+            self.bad(
+                span,
+                format!("`{text}` is not a name"),
+                "a name has small letters, digits, `.`, `_` and `-`, starts with a letter or digit, and has at most 63 characters",
+            );
         }
         name
     }
@@ -185,9 +188,24 @@ impl Decoder<'_> {
     pub(super) fn env_name(&mut self, text: &str, span: Span) -> Option<EnvName> {
         let name = EnvName::new(text);
         if name.is_none() && self.line(text, span) {
-            self.bad(span, format!("`{text}` cannot name a variable"), "a variable's name has letters, digits and `_`, and does not start with a digit");
+            self.bad(
+                span,
+                format!("`{text}` cannot name a variable"),
+                "a variable's name has letters, digits and `_`, and does not start with a digit",
+            );
         }
         name
+    }
+
+    /// The name of a variable that is given a value.
+    pub(super) fn settable(&mut self, text: &str, span: Span) -> Option<EnvName> {
+        let name = self.env_name(text, span)?;
+        if OWN_VARIABLES.contains(&name.as_str()) {
+            let help = if text == "PATH" { "add folders with `path \"/…\"`" } else { "take it out" };
+            self.bad(span, format!("`{name}` is set by silo itself"), help);
+            return None;
+        }
+        Some(name)
     }
 
     /// A text with placeholders: options get their values, the others are checked.
@@ -260,7 +278,17 @@ impl Decoder<'_> {
             self.bad(span, format!("`{text}` is not an absolute path"), "start it with `/`, `~/`, `%{home}/` or `%{workspace}/`");
             return false;
         }
-        self.tidy(text, span) && self.not_kernel(text, span)
+        self.tidy(text, span) && self.not_kernel(text, span) && self.not_own(text, span)
+    }
+
+    /// A path that is not silo's own folder, in which nothing may be hidden or replaced.
+    pub(super) fn not_own(&mut self, text: &str, span: Span) -> bool {
+        let mut parts = text.split('/').filter(|part| !part.is_empty() && *part != ".");
+        let own = text.starts_with('/') && OWN_FOLDER.iter().all(|own| parts.next() == Some(own));
+        if own {
+            self.bad(span, format!("`{text}` is where silo keeps its own"), "choose another folder");
+        }
+        !own
     }
 
     fn tidy(&mut self, text: &str, span: Span) -> bool {
@@ -276,7 +304,11 @@ impl Decoder<'_> {
         let first = parts.next();
         let kernel = text.starts_with('/') && matches!(first, None | Some("proc" | "sys" | "dev"));
         if kernel {
-            self.bad(span, format!("`{text}` belongs to the kernel or is the root itself"), "choose a folder of its own, such as one below `/opt` or `/srv`");
+            self.bad(
+                span,
+                format!("`{text}` belongs to the kernel or is the root itself"),
+                "choose a folder of its own, such as one below `/opt` or `/srv`",
+            );
         }
         !kernel
     }

@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+"""Times silo as its users see it, against its bars, and prints each figure with its ratio to the bar.
+
+    scripts/speed.py [--check]      with --check, exit 1 when a bar is missed
+
+Needs a release build and a Docker engine. Every figure is a median of interleaved runs of whole processes.
+"""
+
+import json
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+SILO = os.path.join(ROOT, "target/release/silo")
+PROJECT = """\
+silo edition="2026"
+base "debian:bookworm" from=bootstrap
+define agent entry {
+    doc "Runs what it is told: a container with nothing to start."
+    install apt { apt "coreutils" }
+    command "env"
+}
+agent entry
+"""
+
+
+def run(argv, cwd, env):
+    start = time.perf_counter()
+    done = subprocess.run(argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True)
+    took = time.perf_counter() - start
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(argv)} failed with {done.returncode}:\n{done.stderr.decode()}")
+    return took, done.stdout
+
+
+def medians(commands, cwd, env, runs):
+    """Runs the commands in turn, `runs` times after a warm-up; returns the median of each, in seconds."""
+    times = [[] for _ in commands]
+    for count in range(runs + 1):
+        for index, argv in enumerate(commands):
+            took, _ = run(argv, cwd, env)
+            if count:
+                times[index].append(took)
+    return [statistics.median(each) for each in times]
+
+
+def docker_twin(project, env):
+    """The `docker run` with the options that silo uses, read from what silo itself says of the launch."""
+    _, text = run([SILO, "compile", "--to", "json"], project, env)
+    compiled = json.loads(text)
+    launch = compiled["launch"]
+    argv = ["docker", "run", "--rm", "--init", "--network", "bridge", "--read-only", "--cap-drop", "ALL"]
+    argv += ["--security-opt", "no-new-privileges", "--user", "{}:{}".format(*launch["user"])]
+    argv += ["--workdir", launch["workdir"], "--pids-limit", str(launch["limits"]["pids"])]
+    for mount in launch["mounts"]:
+        if "source" in mount:
+            mode = ",readonly" if mount.get("access") == "ro" else ""
+            os.makedirs(mount["source"], exist_ok=True)
+            argv += ["--mount", f"type=bind,source={mount['source']},target={mount['target']}{mode}"]
+    for path, options in launch["tmpfs"].items():
+        argv += ["--tmpfs", f"{path}:{options}"]
+    for name, value in launch["env"].items():
+        argv += ["--env", f"{name}={value}"]
+    return argv + ["--entrypoint", "", compiled["image"], *launch["argv"], "true"]
+
+
+def main():
+    check = "--check" in sys.argv[1:]
+    home = tempfile.mkdtemp(prefix="silo-speed-")
+    try:
+        env = dict(os.environ, HOME=home)
+        for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"):
+            env.pop(name, None)
+        project = os.path.join(home, "project")
+        os.makedirs(project)
+        with open(os.path.join(project, "silo.kdl"), "w", encoding="utf-8") as file:
+            file.write(PROJECT)
+        run([SILO, "build"], project, env)
+        polyglot = os.path.join(ROOT, "examples/polyglot")
+        twin = docker_twin(project, env)
+
+        (help_time,) = medians([[SILO, "--help"]], project, env, 20)
+        (compile_time,) = medians([[SILO, "hash"]], polyglot, env, 20)
+        (build_time,) = medians([[SILO, "build"]], project, env, 20)
+        silo_run, docker_run = medians([[SILO, "run", "entry", "--", "true"], twin], project, env, 15)
+        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+
+        rows = [
+            ("silo --help", help_time * 1000, 10, "ms"),
+            ("silo hash of the polyglot example (all agents)", compile_time * 1000, 40, "ms"),
+            ("silo build, image exists", build_time * 1000, 100, "ms"),
+            ("silo run ENTRY -- true / docker run", silo_run / docker_run, 1.10, ""),
+        ]
+        print(f"{'figure':<50} {'median':>10} {'bar':>8} {'ratio':>7}")
+        missed = False
+        for name, value, bar, unit in rows:
+            missed |= value > bar
+            print(f"{name:<50} {value:>8.2f}{unit:<2} {bar:>6g}{unit:<2} {value / bar:>7.2f}")
+        print(f"(docker run: {docker_run * 1000:.0f} ms, silo run: {silo_run * 1000:.0f} ms; peak memory of any process here: {peak:.0f} MB)")
+        sys.exit(1 if check and missed else 0)
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,292 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Declarative images for AI coding agents.
+///
+/// A repository commits a silo.kdl; silo compiles it into an image and runs an agent in it: free inside, nothing outside.
+#[derive(Debug, Parser)]
+#[command(name = "silo", version, max_term_width = 100, subcommand_help_heading = "Commands", disable_help_subcommand = true)]
+#[command(after_help = "\
+Every agent of the configuration is a command too: `silo claude`, `silo claude -- --resume`.
+`silo` alone starts the default agent.
+
+Start with `silo config init`; `silo check` says what is wrong.")]
+pub struct Cli {
+    /// Work in this directory instead of the current one
+    #[arg(short = 'C', long, global = true, value_name = "DIR")]
+    pub directory: Option<PathBuf>,
+    /// When to use colour
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+    /// Say only what is wrong
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Build the images of some agents, or of all
+    Build(Build),
+    /// Run an agent in its image, building it first when needed
+    Run(Run),
+    /// Open a shell in an agent's image
+    Shell(Shell),
+    /// Run a command in the container that runs for this directory
+    Exec(Exec),
+    /// Check the configuration and say everything that is wrong
+    Check(Check),
+    /// Pin every version and checksum in silo.lock
+    Lock(Lock),
+    /// Print what the configuration compiles to
+    Compile(Compile),
+    /// Print an image's identity
+    Hash(Hash),
+    /// Show or start a configuration
+    #[command(subcommand)]
+    Config(Config),
+    /// List silo's images and containers
+    Ls(Ls),
+    /// Remove silo's images and containers
+    Rm(Rm),
+    /// Print a completion script
+    Completions {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
+    /// An agent of the configuration, with its arguments
+    #[command(external_subcommand)]
+    Agent(Vec<String>),
+}
+
+/// How far silo may go to get a lock that fits.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Locking {
+    /// Fail when silo.lock is missing or does not match silo.kdl, instead of updating it
+    #[arg(long)]
+    pub locked: bool,
+}
+
+/// `silo build`
+#[derive(Debug, Args)]
+pub struct Build {
+    /// Agents whose images to build [default: all]
+    #[arg(value_name = "AGENT")]
+    pub agents: Vec<String>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub locking: Locking,
+    /// Run every step anew
+    #[arg(long)]
+    pub no_cache: bool,
+    /// Print the images that were built as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What can be said about one container on the command line.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ContainerOptions {
+    /// Set a variable in the container, or pass it through from here
+    #[arg(short, long, value_name = "NAME[=VALUE]")]
+    pub env: Vec<String>,
+    /// Mount a folder or file at its own path, read only unless :rw
+    #[arg(long, value_name = "PATH[:rw]")]
+    pub mount: Vec<String>,
+    /// Memory of the container, as in 8GiB
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<String>,
+    /// Processors of the container
+    #[arg(long, value_name = "N")]
+    pub cpus: Option<String>,
+}
+
+/// `silo run`
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The agent
+    #[arg(value_name = "AGENT")]
+    pub agent: String,
+    /// Its arguments
+    #[arg(last = true, value_name = "ARGS")]
+    pub args: Vec<String>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub container: ContainerOptions,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub locking: Locking,
+}
+
+/// `silo shell`
+#[derive(Debug, Args)]
+pub struct Shell {
+    /// The agent whose image to use [default: the default agent]
+    #[arg(value_name = "AGENT")]
+    pub agent: Option<String>,
+    /// A command to run instead of an interactive shell
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub container: ContainerOptions,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub locking: Locking,
+}
+
+/// `silo exec`
+#[derive(Debug, Args)]
+pub struct Exec {
+    /// The container, when several run for this directory (see `silo ls`)
+    #[arg(long, value_name = "NAME")]
+    pub container: Option<String>,
+    /// The command
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
+}
+
+/// `silo check`
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Print the problems as JSON
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub locking: Locking,
+}
+
+/// `silo lock`
+#[derive(Debug, Args)]
+pub struct Lock {
+    /// Write nothing; fail when silo.lock is missing or stale
+    #[arg(long)]
+    pub check: bool,
+    /// Resolve everything anew, not only what changed
+    #[arg(long, conflicts_with = "check")]
+    pub all: bool,
+}
+
+/// `silo compile`
+#[derive(Debug, Args)]
+pub struct Compile {
+    /// The agent [default: the default agent]
+    #[arg(value_name = "AGENT")]
+    pub agent: Option<String>,
+    /// What to compile to
+    #[arg(long, value_enum, default_value_t = Format::Dockerfile)]
+    pub to: Format,
+    /// Write a directory with the build context instead of printing
+    #[arg(short, long, value_name = "DIR", required_if_eq("to", "apple"))]
+    pub output: Option<PathBuf>,
+}
+
+/// What `silo compile` writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A Dockerfile
+    Dockerfile,
+    /// A directory for Apple's container tool
+    Apple,
+    /// The plan, for people
+    Plan,
+    /// Plan, identity and launch as JSON
+    Json,
+}
+
+/// `silo hash`
+#[derive(Debug, Args)]
+pub struct Hash {
+    /// The agent [default: every agent]
+    #[arg(value_name = "AGENT")]
+    pub agent: Option<String>,
+    /// Print everything that is hashed
+    #[arg(long, conflicts_with = "diff")]
+    pub explain: bool,
+    /// Print what differs from another project directory, or from a saved output of --explain
+    #[arg(long, value_name = "OTHER")]
+    pub diff: Option<PathBuf>,
+    /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `silo config`
+#[derive(Debug, Subcommand)]
+pub enum Config {
+    /// Print the merged configuration with the place where each value was set
+    Show {
+        /// Print as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the files that are read, strongest last
+    Paths {
+        /// Print as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print an example with every node explained
+    Default,
+    /// Write a silo.kdl to start from
+    Init {
+        /// The agent to start with
+        #[arg(long, default_value = "claude")]
+        agent: String,
+        /// The base
+        #[arg(long, value_name = "IMAGE")]
+        base: Option<String>,
+        /// Write your own configuration instead of the project's
+        #[arg(long)]
+        global: bool,
+    },
+    /// Open silo.kdl in $EDITOR and check it afterwards
+    Edit {
+        /// Open your own configuration instead of the project's
+        #[arg(long)]
+        global: bool,
+    },
+}
+
+/// `silo ls`
+#[derive(Debug, Args)]
+pub struct Ls {
+    /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `silo rm`
+#[derive(Debug, Args)]
+pub struct Rm {
+    /// Images or containers, by name or identity
+    #[arg(value_name = "NAME", required_unless_present_any = ["all", "stale"])]
+    pub names: Vec<String>,
+    /// Remove every image and stopped container of silo's
+    #[arg(long, conflicts_with = "stale")]
+    pub all: bool,
+    /// Remove the images that no configuration of this directory needs any more
+    #[arg(long)]
+    pub stale: bool,
+    /// Stop containers that run
+    #[arg(short, long)]
+    pub force: bool,
+}

@@ -1,0 +1,70 @@
+//! The commands, one file each.
+
+pub mod build;
+pub mod check;
+pub mod compile;
+pub mod completions;
+pub mod config;
+pub mod exec;
+pub mod failed;
+pub mod hash;
+pub mod lock;
+pub mod ls;
+pub mod rm;
+pub mod run;
+
+use std::path::Path;
+
+use super::cli::{Cli, Command, ContainerOptions, Locking};
+use super::failure::{Failure, system};
+use super::project::Project;
+use super::ui::Ui;
+
+/// Carries a command out. Returns the exit code.
+pub fn dispatch(cli: Cli, ui: &Ui) -> Result<u8, Failure> {
+    let directory = cli.directory.as_deref();
+    match cli.command {
+        None => run::default_agent(ui, directory),
+        Some(Command::Build(args)) => build::build(ui, directory, &args),
+        Some(Command::Run(args)) => run::agent(ui, directory, &args.agent, &args.args, &args.container, args.locking),
+        Some(Command::Shell(args)) => run::shell(ui, directory, &args),
+        Some(Command::Agent(words)) => named(ui, directory, &words),
+        Some(Command::Exec(args)) => exec::exec(ui, directory, &args),
+        Some(Command::Check(args)) => check::check(ui, directory, &args),
+        Some(Command::Lock(args)) => lock::lock(ui, directory, &args),
+        Some(Command::Compile(args)) => compile::compile(ui, directory, &args),
+        Some(Command::Hash(args)) => hash::hash(ui, directory, &args),
+        Some(Command::Config(args)) => config::config(ui, directory, &args),
+        Some(Command::Ls(args)) => ls::ls(ui, &args),
+        Some(Command::Rm(args)) => rm::rm(ui, directory, &args),
+        Some(Command::Completions { shell }) => completions::completions(ui, shell),
+    }
+}
+
+/// `silo AGENT ARGS…`: a word that is no command is an agent, or a mistake.
+fn named(ui: &Ui, directory: Option<&Path>, words: &[String]) -> Result<u8, Failure> {
+    let Some((name, args)) = words.split_first() else {
+        return run::default_agent(ui, directory);
+    };
+    let args = args.strip_prefix(&["--".to_string()]).unwrap_or(args);
+    let container = ContainerOptions::default();
+    let project = Project::load(directory, &container)?;
+    if let Err(Failure::Usage { help, .. }) = project.agent(name) {
+        let commands = ["build", "run", "shell", "exec", "check", "lock", "compile", "hash", "config", "ls", "rm", "completions"];
+        let help = match silo::problem::nearest(name, commands.into_iter()) {
+            Some(near) => Some(format!("did you mean `silo {near}`?")),
+            None => help,
+        };
+        return Err(Failure::Usage { message: format!("`{name}` is neither a command nor a configured agent"), help });
+    }
+    run::start(ui, project, name, args, Locking { locked: false })
+}
+
+/// A runtime for what waits on the network or an engine. Commands that need neither never start one.
+pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(system("starting the asynchronous runtime"))
+}

@@ -1,0 +1,25 @@
+//! `silo lock`.
+
+use std::path::Path;
+
+use crate::shell::cli::{ContainerOptions, Lock};
+use crate::shell::failure::Failure;
+use crate::shell::image;
+use crate::shell::project::{Project, Scope};
+use crate::shell::ui::Ui;
+
+/// Writes `silo.lock`, or with `--check` says whether it fits.
+pub fn lock(ui: &Ui, directory: Option<&Path>, args: &Lock) -> Result<u8, Failure> {
+    let mut project = Project::load(directory, &ContainerOptions::default())?;
+    ui.problems(&project.warnings, &project.sources);
+    if args.check {
+        project.fresh_lock(Scope::Shared)?;
+        ui.say(&format!("{} fits", project.lock_name(Scope::Shared)));
+        return Ok(0);
+    }
+    // The committed lock when there is anything to commit it beside; else the caller's own.
+    let scope = if project.is_committed() { Scope::Shared } else { Scope::Personal };
+    let runtime = super::runtime()?;
+    runtime.block_on(image::update_lock(ui, &mut project, scope, args.all))?;
+    Ok(0)
+}

@@ -1,0 +1,138 @@
+//! Facts about the host and the caller, read without running anything of the repository's.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use silo::launch::GitIdentity;
+
+/// The caller.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// User identifier.
+    pub uid: u32,
+    /// Group identifier.
+    pub gid: u32,
+    /// Login name; `user` when there is none that can be used.
+    pub user: String,
+    /// Home folder.
+    pub home: PathBuf,
+}
+
+impl Caller {
+    /// Who runs silo. The name comes from `/etc/passwd` or `$USER`, the home folder from `$HOME` or `/etc/passwd`.
+    pub fn read() -> Caller {
+        let uid = rustix::process::getuid().as_raw();
+        let gid = rustix::process::getgid().as_raw();
+        let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+        let entry = passwd.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|fields| {
+            fields.len() >= 6 && fields[2] == uid.to_string()
+        });
+        let usable = |name: &String| {
+            !name.is_empty() && name.len() <= 32 && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+        };
+        let user = entry
+            .as_ref()
+            .map(|fields| fields[0].to_string())
+            .or_else(|| std::env::var("USER").ok())
+            .filter(usable)
+            .unwrap_or_else(|| "user".to_string());
+        let home = std::env::var_os("HOME")
+            .map(PathBuf::from)
+            .filter(|home| home.is_absolute())
+            .or_else(|| entry.as_ref().map(|fields| PathBuf::from(fields[5])))
+            .unwrap_or_else(|| PathBuf::from("/"));
+        Caller { uid, gid, user, home }
+    }
+
+    /// A folder of the XDG base directory specification: `$VARIABLE`, else the default under HOME.
+    fn xdg(&self, variable: &str, default: &str) -> PathBuf {
+        std::env::var_os(variable)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+            .unwrap_or_else(|| self.home.join(default))
+            .join("silo")
+    }
+
+    /// Where the user's own configuration is: `$XDG_CONFIG_HOME/silo`.
+    pub fn config_directory(&self) -> PathBuf {
+        self.xdg("XDG_CONFIG_HOME", ".config")
+    }
+
+    /// Where silo keeps what must outlive a container: `$XDG_STATE_HOME/silo`.
+    pub fn state_directory(&self) -> PathBuf {
+        self.xdg("XDG_STATE_HOME", ".local/state")
+    }
+
+    /// Where silo keeps the files of running containers.
+    pub fn run_directory(&self) -> PathBuf {
+        self.state_directory().join("run")
+    }
+
+    /// Where silo keeps what can be made again: `$XDG_CACHE_HOME/silo`.
+    pub fn cache_directory(&self) -> PathBuf {
+        self.xdg("XDG_CACHE_HOME", ".cache")
+    }
+}
+
+/// The nearest folder at or above `start` that holds `.git`.
+pub fn repository_root(start: &Path) -> Option<PathBuf> {
+    start.ancestors().find(|folder| folder.join(".git").symlink_metadata().is_ok()).map(Path::to_path_buf)
+}
+
+/// The common git directory of a linked worktree, when `workspace` is one and the directory lies outside it.
+///
+/// A `.git` file names a directory, and a repository can write anything there. So the directory counts only when it points back at this
+/// worktree, as git itself keeps it (gitrepository-layout(5): `worktrees/<id>/gitdir`, `commondir`); nobody without access to that directory can forge that.
+pub fn git_common_directory(workspace: &Path) -> Option<PathBuf> {
+    let link = workspace.join(".git");
+    if !link.symlink_metadata().ok()?.is_file() {
+        return None;
+    }
+    let text = std::fs::read_to_string(&link).ok()?;
+    let private = workspace.join(text.strip_prefix("gitdir:")?.trim()).canonicalize().ok()?;
+    let back = std::fs::read_to_string(private.join("gitdir")).ok()?;
+    if Path::new(back.trim()).canonicalize().ok()? != link.canonicalize().ok()? {
+        return None;
+    }
+    let common = std::fs::read_to_string(private.join("commondir")).ok()?;
+    let common = private.join(common.trim()).canonicalize().ok()?;
+    let inside = private.starts_with(common.join("worktrees")) && common.join("objects").is_dir();
+    (inside && !common.starts_with(workspace)).then_some(common)
+}
+
+/// `user.name` and `user.email` of the user's global git configuration. Runs outside any repository, so that none can answer.
+pub fn git_identity() -> Option<GitIdentity> {
+    let output = Command::new("git")
+        .args(["-C", "/", "config", "--global", "--get-regexp", r"^user\.(name|email)$"])
+        .env("GIT_CEILING_DIRECTORIES", "/")
+        .output()
+        .ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    let value = |key: &str| {
+        text.lines().rev().find_map(|line| line.strip_prefix(key).and_then(|rest| rest.strip_prefix(' '))).map(str::to_string)
+    };
+    Some(GitIdentity { name: value("user.name")?, email: value("user.email")? })
+}
+
+/// The host's bundle of certificate authorities, when it has one: what clients inside a build need behind a TLS-intercepting proxy.
+pub fn certificate_bundle() -> Option<PathBuf> {
+    let named = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);
+    let usual = [
+        "/etc/ssl/certs/ca-certificates.crt",
+        "/etc/pki/tls/certs/ca-bundle.crt",
+        "/etc/ssl/ca-bundle.pem",
+        "/etc/ssl/cert.pem",
+    ];
+    named.into_iter().chain(usual.map(PathBuf::from)).find(|path| path.is_file())
+}
+
+/// The proxy variables of the environment, in the upper-case spelling that BuildKit predefines.
+pub fn proxy_settings() -> std::collections::BTreeMap<String, String> {
+    ["HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"]
+        .into_iter()
+        .filter_map(|name| {
+            let value = std::env::var(name).or_else(|_| std::env::var(name.to_lowercase())).ok()?;
+            (!value.is_empty()).then(|| (name.to_string(), value))
+        })
+        .collect()
+}

@@ -1,0 +1,553 @@
+//! From a working directory to a decoded configuration and its lock: reading what the pipeline asks for.
+
+use std::collections::BTreeSet;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use silo::catalog::Catalog;
+use silo::document::{self, Document};
+use silo::identity::{self, Identity, Preimage};
+use silo::launch::{self, Host, Launch, Program, Start, Terminal};
+use silo::layers::{self, File, Layered};
+use silo::lock::{self, Lock, LockState, LockedImage};
+use silo::plan::{self, Plan, Target};
+use silo::problem::{Code, Problem, Problems};
+use silo::schema::{self, FileKind};
+use silo::source::{Layer, Source, Sources};
+use silo::spec::decode as spec_decode;
+use silo::spec::{EnvValue, Name, Spec};
+
+use super::cli::ContainerOptions;
+use super::facts::{self, Caller};
+use super::failure::{Failure, system};
+use super::files::{self, LOCK_FILE, Places};
+
+/// A configuration, read and decoded.
+#[derive(Debug)]
+pub struct Project {
+    /// The caller.
+    pub caller: Caller,
+    /// Where files are looked for.
+    pub places: Places,
+    /// Every text that was read.
+    pub sources: Sources,
+    /// Paths of the files that exist, weakest first, with their layer.
+    pub files: Vec<(PathBuf, Layer)>,
+    /// All layers, merged.
+    pub layered: Layered,
+    /// The meaning of all layers.
+    pub spec: Spec,
+    /// The meaning of the layers that every machine shares: what the project's own image is made of.
+    pub shared: Spec,
+    /// Warnings so far.
+    pub warnings: Problems,
+}
+
+/// Everything silo knows about one image.
+#[derive(Debug)]
+pub struct Compiled {
+    /// The pinned image.
+    pub locked: LockedImage,
+    /// Stages and context.
+    pub plan: Plan,
+    /// What is hashed.
+    pub preimage: Preimage,
+    /// The identity.
+    pub identity: Identity,
+}
+
+impl Compiled {
+    /// The image's local reference.
+    pub fn reference(&self) -> String {
+        identity::reference(&self.plan, &self.identity)
+    }
+
+    /// The identity's first twelve digits, for people.
+    pub fn short(&self) -> &str {
+        self.identity.as_str().get(..12).unwrap_or_default()
+    }
+}
+
+/// Which image is meant: the one every machine compiles alike, or the caller's with what their own files add.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Of the catalog and the committed files.
+    Shared,
+    /// Of all layers.
+    Personal,
+}
+
+impl Project {
+    /// Reads every layer and decodes it. All problems of all files come back at once.
+    pub fn load(directory: Option<&Path>, options: &ContainerOptions) -> Result<Project, Failure> {
+        let caller = Caller::read();
+        let directory = match directory {
+            Some(directory) => directory.to_path_buf(),
+            None => std::env::current_dir().map_err(system("finding the working directory"))?,
+        };
+        let workspace =
+            directory.canonicalize().map_err(system(format!("opening the directory {}", directory.display())))?;
+        let places = Places::find(&caller, &workspace);
+        let mut reader = Reader { caller: &caller, places: &places, sources: Sources::default(), problems: Problems::default(), files: Vec::new(), paths: Vec::new() };
+        reader.read_all(options);
+        let Reader { mut sources, mut problems, files, paths, .. } = reader;
+
+        let stop = |problems: Problems, sources: Sources| Failure::Problems { problems, sources: Box::new(sources) };
+        if problems.has_errors() {
+            return Err(stop(problems, sources));
+        }
+        let (layered, found) = layers::merge(&files);
+        problems.extend(found);
+        let shared_files = shared(&files);
+        let (shared_layered, _) = layers::merge(&shared_files);
+        let (spec, found) = decode(&layered, &mut sources);
+        problems.extend(found);
+        let Some(spec) = spec.filter(|_| !problems.has_errors()) else {
+            return Err(stop(problems, sources));
+        };
+        // What the committed files say is among what all files say, so its problems were reported just now, unless another layer mends them.
+        let (shared, found) = decode(&shared_layered, &mut sources);
+        let Some(shared) = shared.filter(|_| !found.has_errors()) else {
+            return Err(stop(found, sources));
+        };
+        Ok(Project { caller, places, sources, files: paths, layered, spec, shared, warnings: problems })
+    }
+
+    /// The specification of a scope.
+    pub fn spec(&self, scope: Scope) -> &Spec {
+        match scope {
+            Scope::Shared => &self.shared,
+            Scope::Personal => &self.spec,
+        }
+    }
+
+    /// Whether there is a `silo.kdl` of a project, rather than only the caller's own.
+    pub fn is_committed(&self) -> bool {
+        self.files.iter().any(|(_, layer)| matches!(layer, Layer::Project(_)))
+    }
+
+    /// Which image commands of this directory are about: the project's own, the caller's when their own files change what is in it.
+    pub fn image_scope(&self) -> Scope {
+        if self.is_committed() && self.spec.image == self.shared.image { Scope::Shared } else { Scope::Personal }
+    }
+
+    /// The scope of the committed files, when there are any: what the same commit gives on every machine.
+    pub fn committed_scope(&self) -> Scope {
+        if self.is_committed() { Scope::Shared } else { Scope::Personal }
+    }
+
+    /// The image of one agent, or the one that is meant when none is named.
+    pub fn one_target(&self, scope: Scope, name: Option<&str>) -> Result<Target, Failure> {
+        match name {
+            Some(name) => self.agent(name).map(Target::Agent),
+            None => self.default_target(scope).ok_or_else(|| {
+                let names: Vec<&str> = self.spec.run.agents.iter().map(|agent| agent.name.as_str()).collect();
+                Failure::Usage {
+                    message: "which agent? the configuration has several".to_string(),
+                    help: Some(format!("name one of {}, or set a default: `use agent={}`", names.join(", "), names.first().unwrap_or(&"NAME"))),
+                }
+            }),
+        }
+    }
+
+    /// The images of a scope: of the agents named, else of all; the bare environment when there is no agent.
+    pub fn targets(&self, scope: Scope, names: &[String]) -> Result<Vec<Target>, Failure> {
+        if !names.is_empty() {
+            return names.iter().map(|name| self.agent(name).map(Target::Agent)).collect();
+        }
+        let agents: Vec<Target> = self.spec(scope).image.agents.iter().map(|agent| Target::Agent(agent.name().clone())).collect();
+        Ok(if agents.is_empty() { vec![Target::Environment] } else { agents })
+    }
+
+    /// The image that is meant when none is named, if that is clear.
+    pub fn default_target(&self, scope: Scope) -> Option<Target> {
+        if self.spec(scope).image.agents.is_empty() { Some(Target::Environment) } else { self.default_agent().map(Target::Agent) }
+    }
+
+    /// Where the lock of a scope lies: beside the nearest `silo.kdl` of the project; the caller's own additions in silo's state folder.
+    pub fn lock_path(&self, scope: Scope) -> PathBuf {
+        let project = self.files.iter().rev().find(|(_, layer)| matches!(layer, Layer::Project(_)));
+        match (scope, project) {
+            (Scope::Shared, Some((path, _))) => path.with_file_name(LOCK_FILE),
+            (Scope::Shared, None) | (Scope::Personal, _) => self.state_directory().join(LOCK_FILE),
+        }
+    }
+
+    /// Where silo keeps what belongs to this directory.
+    pub fn state_directory(&self) -> PathBuf {
+        self.caller.state_directory().join("projects").join(self.key())
+    }
+
+    /// A short text for this directory: its name and a hash of its path.
+    pub fn key(&self) -> String {
+        let path = self.places.root.display().to_string();
+        let name: String = self
+            .places
+            .root
+            .file_name()
+            .map(|name| name.to_string_lossy().to_lowercase())
+            .unwrap_or_default()
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '-' })
+            .take(24)
+            .collect();
+        let name = name.trim_matches('-');
+        let hash = identity::sha256_hex(path.as_bytes());
+        format!("{}-{}", if name.is_empty() { "root" } else { name }, &hash[..8])
+    }
+
+    /// Reads the lock of a scope, if there is one.
+    pub fn read_lock(&mut self, scope: Scope) -> Result<Option<Lock>, Failure> {
+        let path = self.lock_path(scope);
+        let name = files::display_name(&path, &self.places.workspace, &self.caller.home);
+        let text = match files::read_configuration(&path, &name) {
+            Ok(None) => return Ok(None),
+            Ok(Some(text)) => text,
+            Err(problem) => return Err(self.stop(problem)),
+        };
+        let id = self.sources.add(Source { name, text: text.clone(), layer: Layer::Project(0) });
+        let (lock, problems) = lock::parse(id, &text);
+        if problems.has_errors() {
+            return Err(Failure::Problems { problems, sources: Box::new(self.sources.clone()) });
+        }
+        self.warnings.extend(problems);
+        Ok(lock)
+    }
+
+    /// A failure of one problem.
+    pub fn stop(&self, problem: Problem) -> Failure {
+        let mut problems = Problems::default();
+        problems.push(problem);
+        Failure::Problems { problems, sources: Box::new(self.sources.clone()) }
+    }
+
+    /// The lock of a scope, which must fit: nothing is resolved here, so no network is needed.
+    pub fn fresh_lock(&mut self, scope: Scope) -> Result<Lock, Failure> {
+        let lock = self.read_lock(scope)?;
+        let name = self.lock_name(scope);
+        match lock::state(&self.spec(scope).image, lock.as_ref()) {
+            LockState::Fresh => {}
+            LockState::Missing => {
+                return Err(self.stop(
+                    Problem::new(Code::LockMissing, format!("there is no {name}")).help("run `silo lock` and commit the file"),
+                ));
+            }
+            LockState::Stale(changes) => {
+                return Err(self.stop(
+                    Problem::new(Code::LockStale, format!("{name} does not match the configuration: {}", changes.join("; ")))
+                        .help("run `silo lock` and commit the file"),
+                ));
+            }
+        }
+        lock.ok_or(Failure::Said(super::failure::code::BUG))
+    }
+
+    /// The lock's file as people call it.
+    pub fn lock_name(&self, scope: Scope) -> String {
+        files::display_name(&self.lock_path(scope), &self.places.workspace, &self.caller.home)
+    }
+
+    /// Compiles one agent's image from a lock that fits.
+    pub fn compile(&self, scope: Scope, lock: &Lock, target: &Target) -> Result<Compiled, Failure> {
+        let (locked, problems) = lock::apply(&self.spec(scope).image, lock);
+        let Some(locked) = locked.filter(|_| !problems.has_errors()) else {
+            return Err(Failure::Problems { problems, sources: Box::new(self.sources.clone()) });
+        };
+        let files = self.repository_files(&locked)?;
+        let (plan, problems) = plan::plan(&locked, target, &files);
+        let Some(plan) = plan.filter(|_| !problems.has_errors()) else {
+            return Err(Failure::Problems { problems, sources: Box::new(self.sources.clone()) });
+        };
+        let preimage = identity::preimage(&plan);
+        let identity = identity::identify(&plan);
+        Ok(Compiled { locked, plan, preimage, identity })
+    }
+
+    /// The files and folders that `copy` steps name, read from the repository.
+    fn repository_files(&self, locked: &LockedImage) -> Result<plan::Files, Failure> {
+        plan::sources(locked)
+            .into_iter()
+            .map(|source| {
+                let tree = files::read_tree(&self.places.root, &source).map_err(|problem| self.stop(problem))?;
+                Ok((source, tree))
+            })
+            .collect()
+    }
+
+    /// The container that runs a program in an image. `image_path` is the image's own `PATH`, when it is known.
+    pub fn launch(&self, target: &Target, program: &Program, compiled: &Compiled, image_path: Option<String>) -> Result<Launch, Failure> {
+        let agent = match target {
+            Target::Agent(name) => Some(name.clone()),
+            Target::Environment => None,
+        };
+        let start = Start { agent, program: program.clone() };
+        let run = &self.spec.run;
+        let wanted = run.env.iter().chain(run.agents.iter().flat_map(|agent| &agent.env));
+        let env = wanted
+            .filter(|variable| variable.value == EnvValue::Host)
+            .filter_map(|variable| Some((variable.name.to_string(), std::env::var(variable.name.as_str()).ok()?)))
+            .collect();
+        let mut host = Host {
+            uid: self.caller.uid,
+            gid: self.caller.gid,
+            user: self.caller.user.clone(),
+            home: self.caller.home.display().to_string(),
+            workspace: self.places.workspace.display().to_string(),
+            git_common_directory: facts::git_common_directory(&self.places.workspace).map(|path| path.display().to_string()),
+            git_identity: facts::git_identity(),
+            env,
+            existing: BTreeSet::new(),
+            state: self.state_directory().display().to_string(),
+            image_path,
+            project: self.key(),
+            unique: unique(),
+            terminal: terminal(),
+        };
+        host.existing = launch::paths(run, &start, &host).into_iter().filter(|path| Path::new(path).exists()).collect();
+        let (launch, problems) = launch::launch(run, &start, &host, &compiled.identity);
+        launch.filter(|_| !problems.has_errors()).ok_or_else(|| Failure::Problems { problems, sources: Box::new(self.sources.clone()) })
+    }
+
+    /// The agent that is meant when none is named.
+    pub fn default_agent(&self) -> Option<Name> {
+        self.spec.run.default_agent.clone().or_else(|| match self.spec.run.agents.as_slice() {
+            [only] => Some(only.name.clone()),
+            [] | [_, _, ..] => None,
+        })
+    }
+
+    /// The agent of a name, or an error that lists those there are.
+    pub fn agent(&self, name: &str) -> Result<Name, Failure> {
+        let names: Vec<&str> = self.spec.run.agents.iter().map(|agent| agent.name.as_str()).collect();
+        if let Some(agent) = self.spec.run.agents.iter().find(|agent| agent.name.as_str() == name) {
+            return Ok(agent.name.clone());
+        }
+        let help = match silo::problem::nearest(name, names.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if names.is_empty() => format!("no agent is configured: add `agent {name}` to {}", files::FILE),
+            None => format!("configured are: {}; add `agent {name}` to {} for another", names.join(", "), files::FILE),
+        };
+        Err(Failure::Usage { message: format!("there is no agent `{name}` in this configuration"), help: Some(help) })
+    }
+}
+
+/// Decodes a merged configuration with the built-in catalog and its own definitions.
+fn decode(layered: &Layered, sources: &mut Sources) -> (Option<Spec>, Problems) {
+    let (catalog, mut problems) = Catalog::new(&layered.nodes);
+    let (spec, found) = spec_decode::decode(&layered.nodes, &catalog, sources);
+    problems.extend(found);
+    (spec, problems)
+}
+
+/// Eight hexadecimal digits that no other launch of this moment has.
+fn unique() -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    identity::sha256_hex(format!("{} {}", std::process::id(), now.as_nanos()).as_bytes())[..8].to_string()
+}
+
+/// Whether the caller sits at a terminal: both ends of it, since a terminal in the container needs both.
+fn terminal() -> Terminal {
+    if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
+        let term = std::env::var("TERM").ok().filter(|term| !term.is_empty()).unwrap_or_else(|| "xterm-256color".to_string());
+        Terminal::Interactive { term, colorterm: std::env::var("COLORTERM").ok().filter(|value| !value.is_empty()) }
+    } else {
+        Terminal::Pipe
+    }
+}
+
+/// The files of the layers that every machine shares, import relations kept.
+fn shared(files: &[File]) -> Vec<File> {
+    let mut kept = vec![None; files.len()];
+    let mut count = 0;
+    for (index, file) in files.iter().enumerate() {
+        if file.layer.is_shared() {
+            kept[index] = Some(count);
+            count += 1;
+        }
+    }
+    files
+        .iter()
+        .filter(|file| file.layer.is_shared())
+        .map(|file| File {
+            layer: file.layer,
+            document: file.document.clone(),
+            imports: file.imports.iter().filter_map(|import| kept[*import]).collect(),
+        })
+        .collect()
+}
+
+/// Reads files and what they import.
+struct Reader<'a> {
+    caller: &'a Caller,
+    places: &'a Places,
+    sources: Sources,
+    problems: Problems,
+    files: Vec<File>,
+    paths: Vec<(PathBuf, Layer)>,
+}
+
+/// Imports within imports.
+const IMPORT_DEPTH: usize = 32;
+/// Files of one configuration.
+const FILE_COUNT: usize = 256;
+
+impl Reader<'_> {
+    fn read_all(&mut self, options: &ContainerOptions) {
+        // A file that says `silo root=#true` ends the walk upwards, so the nearest is read first.
+        let mut found = Vec::new();
+        let mut rooted = false;
+        for candidate in self.places.candidates.iter().rev() {
+            let upwards = matches!(candidate.layer, Layer::Project(_) | Layer::Local(_) | Layer::Above(_));
+            if upwards && rooted {
+                continue;
+            }
+            if let Some(document) = self.read(&candidate.path, candidate.layer) {
+                rooted |= matches!(candidate.layer, Layer::Project(_)) && is_root(&document);
+                found.push((candidate.path.clone(), candidate.layer, document));
+            }
+        }
+        for (path, layer, document) in found.into_iter().rev() {
+            self.paths.push((path.clone(), layer));
+            self.add(&path, layer, document, &mut vec![path.clone()]);
+        }
+        self.add_text("the environment", Layer::Environment, &environment_text());
+        self.add_text("the command line", Layer::CommandLine, &options_text(options));
+    }
+
+    fn name(&self, path: &Path) -> String {
+        files::display_name(path, &self.places.workspace, &self.caller.home)
+    }
+
+    fn read(&mut self, path: &Path, layer: Layer) -> Option<Document> {
+        let name = self.name(path);
+        match files::read_configuration(path, &name) {
+            Ok(text) => self.parse(&name, layer, text?),
+            Err(problem) => {
+                self.problems.push(problem);
+                None
+            }
+        }
+    }
+
+    fn parse(&mut self, name: &str, layer: Layer, text: String) -> Option<Document> {
+        let id = self.sources.add(Source { name: name.to_string(), text: text.clone(), layer });
+        let (document, problems) = document::parse(id, &text);
+        self.problems.extend(problems);
+        if let Some(document) = &document {
+            self.problems.extend(schema::check(document, FileKind::Configuration));
+        }
+        document
+    }
+
+    fn add_text(&mut self, name: &str, layer: Layer, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        if let Some(document) = self.parse(name, layer, text.to_string()) {
+            self.files.push(File { layer, document, imports: Vec::new() });
+        }
+    }
+
+    /// Adds a file after those that it imports; returns its index.
+    fn add(&mut self, path: &Path, layer: Layer, document: Document, chain: &mut Vec<PathBuf>) -> usize {
+        let mut imports = Vec::new();
+        for include in document::includes(&document) {
+            let folder = path.parent().unwrap_or(Path::new("/"));
+            let target = match include.target.strip_prefix("~/") {
+                Some(rest) => self.caller.home.join(rest),
+                None => folder.join(&include.target),
+            };
+            let name = self.name(&target);
+            let Ok(target) = target.canonicalize() else {
+                if !include.optional {
+                    self.problems.push(
+                        Problem::new(Code::ImportMissing, format!("{name} does not exist"))
+                            .at(include.span, "imported here")
+                            .help("create the file, or write `optional=#true` if it may be missing"),
+                    );
+                }
+                continue;
+            };
+            if !layer.is_operator() && !target.starts_with(&self.places.root) {
+                self.problems.push(
+                    Problem::new(Code::ImportOutside, format!("{name} is outside the repository"))
+                        .at(include.span, "a project's file may import only what the repository holds")
+                        .help("move the file into the repository, or import it from your own ~/.config/silo/silo.kdl"),
+                );
+                continue;
+            }
+            if chain.contains(&target) || chain.len() > IMPORT_DEPTH || self.files.len() > FILE_COUNT {
+                let hops: Vec<String> = chain.iter().chain([&target]).map(|path| self.name(path)).collect();
+                self.problems.push(
+                    Problem::new(Code::ImportCycle, format!("files import each other: {}", hops.join(" → ")))
+                        .at(include.span, "this import closes the circle")
+                        .help("remove one of the imports"),
+                );
+                continue;
+            }
+            if let Some(imported) = self.read(&target, layer) {
+                chain.push(target.clone());
+                imports.push(self.add(&target, layer, imported, chain));
+                chain.pop();
+            }
+        }
+        self.files.push(File { layer, document, imports });
+        self.files.len() - 1
+    }
+}
+
+fn is_root(document: &Document) -> bool {
+    document.nodes.iter().filter(|node| node.name == "silo").any(|node| {
+        node.property("root").is_some_and(|entry| entry.value == document::Value::Bool(true))
+    })
+}
+
+/// The `SILO_*` variables that configure, as the text that says the same.
+fn environment_text() -> String {
+    let mut text = String::new();
+    for (name, pattern) in [
+        ("SILO_AGENT", "use agent="),
+        ("SILO_BACKEND", "use backend="),
+        ("SILO_MEMORY", "resources memory="),
+        ("SILO_CPUS", "resources cpus="),
+    ] {
+        if let Ok(value) = std::env::var(name)
+            && !value.is_empty()
+        {
+            text.push_str(&format!("{pattern}{} // ${name}\n", number_or_text(&value)));
+        }
+    }
+    text
+}
+
+/// The command line's options, as the text that says the same.
+fn options_text(options: &ContainerOptions) -> String {
+    let mut text = String::new();
+    for variable in &options.env {
+        match variable.split_once('=') {
+            Some((name, value)) => text.push_str(&format!("env {}={} // --env\n", document::quote(name), document::quote(value))),
+            None => text.push_str(&format!("env {} // --env\n", document::quote(variable))),
+        }
+    }
+    for mount in &options.mount {
+        let (path, mode) = match mount.strip_suffix(":rw") {
+            Some(path) => (path, "rw"),
+            None => (mount.strip_suffix(":ro").unwrap_or(mount), "ro"),
+        };
+        let path = std::path::absolute(path).map_or_else(|_| path.to_string(), |path| path.display().to_string());
+        text.push_str(&format!("mount {} mode={mode} // --mount\n", document::quote(&path)));
+    }
+    if let Some(memory) = &options.memory {
+        text.push_str(&format!("resources memory={} // --memory\n", document::quote(memory)));
+    }
+    if let Some(cpus) = &options.cpus {
+        text.push_str(&format!("resources cpus={} // --cpus\n", number_or_text(cpus)));
+    }
+    text
+}
+
+fn number_or_text(value: &str) -> String {
+    let digits = !value.is_empty() && value.chars().all(|c| c.is_ascii_digit() || c == '.') && value.starts_with(|c: char| c.is_ascii_digit()) && !value.ends_with('.');
+    if digits { value.to_string() } else { document::quote(value) }
+}
