@@ -18,7 +18,7 @@ const OWNERS: [(&str, &[&str]); 22] = [
     ("pep508_rs", &["lock/"]),
     ("sha2", &["digest"]),
     ("tar", &["emit/", "shell/"]),
-    ("toml", &["emit/registration"]),
+    ("toml", &["plan/registration"]),
     ("clap", &["shell/cli"]),
     ("clap_complete", &["shell/cli", "shell/command/completions"]),
     ("bollard", &["shell/engine/docker"]),
