@@ -65,7 +65,7 @@ pub fn rm(ui: &Ui, directory: Option<&Path>, args: &Rm) -> Result<u8, Failure> {
 
 fn is_named(image: &Image, name: &str) -> bool {
     let identity = image.labels.get("dev.silo.identity").is_some_and(|identity| name.len() >= 6 && identity.starts_with(name));
-    let agent = image.labels.get("dev.silo.target").is_some_and(|target| target == name);
+    let agent = image.labels.get("dev.silo.agent").is_some_and(|target| target == name);
     identity || agent || image.tags.iter().any(|tag| tag == name)
 }
 
