@@ -5,6 +5,7 @@
 //!
 //! The modules are the stages of the pipeline, in order; a module imports only from those above it.
 
+pub mod digest;
 pub mod source;
 pub mod problem;
 pub mod document;

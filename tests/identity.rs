@@ -1,7 +1,8 @@
 //! Which image it is.
 
 use proptest::prelude::*;
-use silo::identity::{Difference, Identity, diff, identify, preimage, sha256_hex};
+use silo::digest::sha256_hex;
+use silo::identity::{Difference, Identity, diff, identify, preimage};
 use silo::lock::LockedImage;
 use silo::plan::Target;
 use silo::spec::{BuildEnv, Kind, Phase, Step};

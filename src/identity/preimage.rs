@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{Sha256, sha256_hex};
+use crate::digest::{Sha256, sha256_hex};
 use crate::plan::{ContextFile, From, Instruction, Operation, Plan, Platform, RunMount, Stage};
 use crate::source::Span;
 

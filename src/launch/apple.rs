@@ -12,7 +12,8 @@ use spec::{Argv, Build, BuildJson, Builder, IdentityJson, Inputs, MountJson, Req
 
 use super::{Launch, LaunchMount, Limits};
 use crate::emit::dockerfile;
-use crate::identity::{Identity, labels, reference, sha256_hex};
+use crate::digest::sha256_hex;
+use crate::identity::{Identity, labels, reference};
 use crate::plan::shell::LINK_FILES;
 use crate::plan::{From, Operation, Plan, RunMount};
 use crate::problem::{Code, Problem, Problems};

@@ -224,7 +224,7 @@ fn hash(words: &[String]) -> String {
     for word in words {
         text.push_str(&format!("{}:{word}\n", word.len()));
     }
-    format!("sha256:{}", crate::identity::sha256_hex(text.as_bytes()))
+    format!("sha256:{}", crate::digest::sha256_hex(text.as_bytes()))
 }
 
 /// `sha256:…` over everything that was asked.

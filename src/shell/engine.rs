@@ -264,17 +264,6 @@ pub struct RunRequest<'a> {
     pub private: PathBuf,
     /// Which network.
     pub network: Network,
-    /// Whether standard input reaches the program.
-    pub input: Input,
-}
-
-/// Whether standard input reaches the program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Input {
-    /// It does, and its end too.
-    Forward,
-    /// The program finds its input at its end.
-    Closed,
 }
 
 /// Files that say who is who.
@@ -293,30 +282,17 @@ pub enum Network {
     Bridge,
     /// Only its own loopback.
     None,
-    /// The host's.
-    Host,
 }
 
-/// What a container may do. Capabilities are always dropped and privileges never gained.
+/// What a container may do. Capabilities are always dropped, privileges never gained, and the image's files cannot be written to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Security {
     /// The seccomp profile as JSON; the engine's own when absent.
     pub seccomp: Option<String>,
-    /// Whether the image's files can be written to.
-    pub root: Root,
     /// Paths hidden from the container; the engine's own list when absent.
     pub masked_paths: Option<Vec<String>>,
     /// Paths that cannot be written to; the engine's own list when absent.
     pub readonly_paths: Option<Vec<String>>,
-}
-
-/// Whether the image's files can be written to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Root {
-    /// They cannot.
-    ReadOnly,
-    /// A copy that goes with the container can.
-    Writable,
 }
 
 /// A program to start in a running container.
@@ -334,8 +310,6 @@ pub struct ExecRequest {
     pub workdir: String,
     /// Whether a terminal is allocated.
     pub terminal: bool,
-    /// Whether standard input reaches the program.
-    pub input: Input,
 }
 
 /// How a program ended.
@@ -473,9 +447,6 @@ pub enum Operation {
     /// Removing an image.
     #[error("remove the image `{0}`")]
     RemoveImage(String),
-    /// Giving an image a further name.
-    #[error("tag the image `{0}`")]
-    Tag(String),
     /// Making an image from a root file system.
     #[error("import `{0}` as an image")]
     Import(String),

@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use silo::catalog::Catalog;
 use silo::document::{self, Document};
+use silo::digest;
 use silo::identity::{self, Identity, Preimage};
 use silo::launch::{self, Host, Launch, Program, Start, Terminal};
 use silo::layers::{self, File, Layered};
@@ -193,7 +194,7 @@ impl Project {
             .take(24)
             .collect();
         let name = name.trim_matches('-');
-        let hash = identity::sha256_hex(path.as_bytes());
+        let hash = digest::sha256_hex(path.as_bytes());
         format!("{}-{}", if name.is_empty() { "root" } else { name }, &hash[..8])
     }
 
@@ -323,7 +324,7 @@ impl Project {
         if let Some(agent) = self.spec.run.agents.iter().find(|agent| agent.name.as_str() == name) {
             return Ok(agent.name.clone());
         }
-        let help = match silo::problem::nearest(name, names.iter().copied()) {
+        let help = match silo::schema::nearest(name, names.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
             None if names.is_empty() => format!("no agent is configured: add `agent {name}` to {}", files::FILE),
             None => format!("configured are: {}; add `agent {name}` to {} for another", names.join(", "), files::FILE),
@@ -343,7 +344,7 @@ fn decode(layered: &Layered, sources: &mut Sources) -> (Option<Spec>, Problems) 
 /// Eight hexadecimal digits that no other launch of this moment has.
 fn unique() -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    identity::sha256_hex(format!("{} {}", std::process::id(), now.as_nanos()).as_bytes())[..8].to_string()
+    digest::sha256_hex(format!("{} {}", std::process::id(), now.as_nanos()).as_bytes())[..8].to_string()
 }
 
 /// Whether the caller sits at a terminal: both ends of it, since a terminal in the container needs both.

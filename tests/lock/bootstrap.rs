@@ -3,7 +3,7 @@ use std::sync::Mutex;
 use super::image;
 use super::shell::bootstrap::{BootstrapError, bootstrap, usual_mirror};
 use super::shell::fetch::{Client, Surroundings, open};
-use silo::identity::sha256_hex;
+use silo::digest::sha256_hex;
 use silo::lock::LockedBase;
 use silo::spec::{BaseFrom, Distribution};
 

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use super::image;
 use super::shell::fetch::client::Ask;
 use super::shell::fetch::{Client, Event, FetchError, Options, Surroundings, Update, resolve};
-use silo::identity::sha256_hex;
+use silo::digest::sha256_hex;
 use silo::lock::{Artifact, Lock, Trust};
 use silo::problem::{Code, Problems};
 

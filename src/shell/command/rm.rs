@@ -10,6 +10,9 @@ use crate::shell::failure::Failure;
 use crate::shell::project::Project;
 use crate::shell::ui::Ui;
 
+/// Seconds that a program has to end by itself.
+const GRACE: i32 = 10;
+
 /// Removes images and containers of silo's, and nothing else.
 pub fn rm(ui: &Ui, directory: Option<&Path>, args: &Rm) -> Result<u8, Failure> {
     let needed = if args.stale { Some(needed(directory)?) } else { None };
@@ -46,6 +49,9 @@ pub fn rm(ui: &Ui, directory: Option<&Path>, args: &Rm) -> Result<u8, Failure> {
                 ui.warn(&format!("{} runs; `silo rm --force` stops it", container.name));
                 kept += 1;
                 continue;
+            }
+            if container.state == "running" {
+                engine.stop(&container.id, GRACE).await?;
             }
             engine.remove(&container.id, &private).await?;
             ui.line(&container.name);

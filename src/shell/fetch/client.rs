@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use reqwest::StatusCode;
 use reqwest::header::{ACCEPT, AUTHORIZATION, ETAG, IF_NONE_MATCH};
-use silo::identity::{Sha256, sha256_hex};
+use silo::digest::{Sha256, sha256_hex};
 use tokio::sync::Semaphore;
 
 /// How many requests run at the same time.

@@ -198,13 +198,6 @@ impl Picture {
         write_raw(&text);
     }
 
-    /// Takes the picture away.
-    pub fn clear(&mut self) {
-        let text = self.erasure();
-        self.drawn = 0;
-        write_raw(&text);
-    }
-
     fn erasure(&self) -> String {
         if self.drawn == 0 { String::new() } else { format!("\x1b[{}A\r\x1b[J", self.drawn) }
     }

@@ -82,7 +82,7 @@ async fn an_imported_image_is_found_tagged_read_and_removed() {
     assert_eq!(image.labels["dev.silo.test"], "engine-test-import:one \"$x\" \\ é");
     assert!(image.created > 1_700_000_000 && image.size > 0, "{image:?}");
 
-    engine.tag(&id, "engine-test-import:two").await.unwrap();
+    assert!(docker(&["tag", &id, "engine-test-import:two"]).status.success());
     let found = engine.find_many("dev.silo.test=engine-test-import:one \"$x\" \\ é").await.unwrap();
     assert_eq!(found.len(), 1);
     assert_eq!((found[0].id.as_str(), found[0].tags.len()), (id.as_str(), 2));
@@ -99,7 +99,6 @@ async fn an_imported_image_is_found_tagged_read_and_removed() {
     }
     assert_eq!(engine.find(&id).await.unwrap(), None);
     assert!(matches!(engine.remove_image(&id).await, Err(EngineError::NoImage { .. })));
-    assert!(matches!(engine.tag(&id, "engine-test-import:three").await, Err(EngineError::NoImage { .. })));
     assert!(matches!(engine.image_file(&id, "/etc/passwd").await, Err(EngineError::NoImage { .. })));
 }
 

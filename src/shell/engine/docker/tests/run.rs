@@ -29,12 +29,12 @@ pub(super) fn launch(name: &str, argv: &[&str]) -> Launch {
 }
 
 pub(super) fn security() -> Security {
-    Security { seccomp: None, root: Root::ReadOnly, masked_paths: None, readonly_paths: None }
+    Security { seccomp: None, masked_paths: None, readonly_paths: None }
 }
 
 pub(super) fn request<'a>(launch: &'a Launch, security: &'a Security, private: PathBuf) -> RunRequest<'a> {
     let accounts = Accounts { passwd: "tester:x:1234:2345::/tmp:/bin/sh\n".to_owned(), group: "testers:x:2345:\n".to_owned() };
-    RunRequest { launch, security, accounts: Some(accounts), private, network: Network::None, input: Input::Forward }
+    RunRequest { launch, security, accounts: Some(accounts), private, network: Network::None }
 }
 
 /// Runs with some input and returns the end, standard output and standard error.
@@ -167,7 +167,7 @@ async fn programs_run_in_a_detached_container() {
         user: (1234, 2345),
         workdir: "/tmp".to_owned(),
         terminal: false,
-        input: Input::Forward,
+        
     };
     let (mut output, output_end) = tokio::io::duplex(1 << 16);
     let (mut input_end, input) = tokio::io::duplex(1 << 16);
