@@ -79,6 +79,7 @@ pub fn launch(run: &RunSpec, start: &Start, host: &Host, identity: &Identity) ->
             ("dev.silo.agent".to_string(), image.to_string()),
             ("dev.silo.identity".to_string(), identity.to_string()),
             ("dev.silo.project".to_string(), host.project.clone()),
+            ("dev.silo.workspace".to_string(), host.workspace.clone()),
         ]),
         terminal: matches!(host.terminal, Terminal::Interactive { .. }),
     };
