@@ -11,7 +11,7 @@ use shell::cli::Cli;
 use shell::failure::code;
 use shell::ui::Ui;
 
-#[expect(clippy::exit, clippy::disallowed_methods, reason = "only main exits; reading standard input may block a thread for ever")]
+#[expect(clippy::disallowed_methods, reason = "only main exits; reading standard input may block a thread for ever")]
 fn main() {
     exit(i32::from(run()));
 }

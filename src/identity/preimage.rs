@@ -205,7 +205,9 @@ fn words(operation: &Operation) -> String {
             for mount in mounts {
                 match mount {
                     RunMount::Context { source, target } => list.extend(["context".to_string(), source.clone(), target.clone()]),
-                    RunMount::Secret { id, target, mode } => list.extend(["secret".to_string(), id.clone(), target.clone(), format!("{mode:04o}")]),
+                    RunMount::Secret { id, target, mode } => {
+                        list.extend(["secret".to_string(), id.clone(), target.clone(), format!("{mode:04o}")])
+                    }
                 }
             }
         }

@@ -134,7 +134,12 @@ impl Composer<'_> {
         for (what, path) in [("working directory", workspace), ("home folder", home)] {
             if !placeable(path) {
                 let message = format!("the {what} `{}` cannot be a folder of a container", path.escape_debug());
-                self.refuse(Code::LaunchTarget, message, None, "use a folder outside /proc, /sys, /dev and /etc, without control characters");
+                self.refuse(
+                    Code::LaunchTarget,
+                    message,
+                    None,
+                    "use a folder outside /proc, /sys, /dev and /etc, without control characters",
+                );
             }
         }
     }
@@ -158,7 +163,12 @@ impl Composer<'_> {
             } else if let Some((name, after)) = rest.strip_prefix("%{").and_then(|body| body.split_once('}')) {
                 let Some(value) = value(name) else {
                     let message = format!("`%{{{name}}}` means nothing in a container");
-                    self.refuse(Code::UnknownPlaceholder, message, origin, "write %{workspace}, %{home} or %{user}; %%{ stands for a plain %{");
+                    self.refuse(
+                        Code::UnknownPlaceholder,
+                        message,
+                        origin,
+                        "write %{workspace}, %{home} or %{user}; %%{ stands for a plain %{",
+                    );
                     return None;
                 };
                 out.push_str(value);

@@ -46,7 +46,8 @@ pub fn plan(image: &LockedImage, target: &Target, files: &Files) -> (Option<Plan
     let selection = match select(image, target) {
         Ok(selection) => selection,
         Err(missing) => {
-            problems.push(Problem::new(Code::UnknownDefinition, format!("there is no {missing}")).at(image.base_layer.origin, "in this image"));
+            problems
+                .push(Problem::new(Code::UnknownDefinition, format!("there is no {missing}")).at(image.base_layer.origin, "in this image"));
             return (None, problems);
         }
     };
@@ -322,9 +323,10 @@ impl<'a> Composer<'a> {
     /// A Dockerfile is lines: what stands in one cannot hold the end of one.
     fn check(&mut self, name: &str, value: &str, origin: Option<Span>) {
         if value.chars().any(|c| matches!(c, '\n' | '\r' | '\0')) {
-            let problem = Problem::new(Code::UnsafeText, format!("the value of {name} holds a line break or NUL, which an image cannot carry"))
-                .at(origin.unwrap_or(self.image.base_layer.origin), "")
-                .help("write the text to a file with a `run` or `copy` step instead");
+            let problem =
+                Problem::new(Code::UnsafeText, format!("the value of {name} holds a line break or NUL, which an image cannot carry"))
+                    .at(origin.unwrap_or(self.image.base_layer.origin), "")
+                    .help("write the text to a file with a `run` or `copy` step instead");
             self.problems.push(problem);
         }
     }
@@ -460,7 +462,8 @@ impl<'a> Composer<'a> {
         }
         steps.extend(self.hooks(&slug, post_build));
         let mut steps = as_root(steps);
-        steps.extend(labels(vec![("dev.silo.agent", component.id.name.to_string()), ("dev.silo.agent.version", component.version.clone())]));
+        steps
+            .extend(labels(vec![("dev.silo.agent", component.id.name.to_string()), ("dev.silo.agent.version", component.version.clone())]));
         self.check("the agent's version", &component.version, Some(component.origin));
         self.push(&slug, From::Stage(StageName("environment".to_string())), Platform::Target, steps);
     }

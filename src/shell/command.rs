@@ -63,9 +63,5 @@ fn named(ui: &Ui, directory: Option<&Path>, words: &[String]) -> Result<u8, Fail
 
 /// A runtime for what waits on the network or an engine. Commands that need neither never start one.
 pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(system("starting the asynchronous runtime"))
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(system("starting the asynchronous runtime"))
 }

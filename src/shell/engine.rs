@@ -221,7 +221,12 @@ pub enum BuildError {
     Step(Box<FailedStep>),
     /// The engine's disk is full.
     #[error("the engine's disk is full{}", .step.as_ref().map(|step| format!(": {step}")).unwrap_or_default())]
-    #[diagnostic(code(engine::no_space), help("free space: `docker system df` shows what takes it, `docker builder prune` drops old build steps, `docker image prune` old images"))]
+    #[diagnostic(
+        code(engine::no_space),
+        help(
+            "free space: `docker system df` shows what takes it, `docker builder prune` drops old build steps, `docker image prune` old images"
+        )
+    )]
     NoSpace {
         /// The step that noticed.
         step: Option<Box<FailedStep>>,
@@ -333,7 +338,10 @@ pub enum EngineError {
     },
     /// The named engine does not listen.
     #[error("no container engine listens at {address}")]
-    #[diagnostic(code(engine::not_running), help("start it: `sudo systemctl start docker`, or open Docker Desktop; if it listens elsewhere, set DOCKER_HOST"))]
+    #[diagnostic(
+        code(engine::not_running),
+        help("start it: `sudo systemctl start docker`, or open Docker Desktop; if it listens elsewhere, set DOCKER_HOST")
+    )]
     NotRunning {
         /// Where.
         address: String,
@@ -379,7 +387,12 @@ pub enum EngineError {
     },
     /// A host that cannot be reached: TLS, ssh, a named pipe.
     #[error("the engine's address `{host}` is of a kind that silo cannot reach")]
-    #[diagnostic(code(engine::host), help("use `unix:///path` or `tcp://host:port` without TLS; for ssh, forward the socket: `ssh -nNT -L /tmp/docker.sock:/var/run/docker.sock HOST`, then DOCKER_HOST=unix:///tmp/docker.sock"))]
+    #[diagnostic(
+        code(engine::host),
+        help(
+            "use `unix:///path` or `tcp://host:port` without TLS; for ssh, forward the socket: `ssh -nNT -L /tmp/docker.sock:/var/run/docker.sock HOST`, then DOCKER_HOST=unix:///tmp/docker.sock"
+        )
+    )]
     UnsupportedHost {
         /// As it was given.
         host: String,
@@ -407,7 +420,10 @@ pub enum EngineError {
     },
     /// The registry does not answer, or not this user.
     #[error("the engine could not get `{reference}` from its registry")]
-    #[diagnostic(code(engine::registry), help("check the name and the engine's network; if the registry wants a login: `docker login HOST`"))]
+    #[diagnostic(
+        code(engine::registry),
+        help("check the name and the engine's network; if the registry wants a login: `docker login HOST`")
+    )]
     Registry {
         /// What was asked for.
         reference: String,
@@ -417,7 +433,12 @@ pub enum EngineError {
     },
     /// The engine's disk is full.
     #[error("the engine's disk is full")]
-    #[diagnostic(code(engine::no_space), help("free space: `docker system df` shows what takes it, `docker builder prune` drops old build steps, `docker image prune` old images"))]
+    #[diagnostic(
+        code(engine::no_space),
+        help(
+            "free space: `docker system df` shows what takes it, `docker builder prune` drops old build steps, `docker image prune` old images"
+        )
+    )]
     NoSpace {
         /// The engine's words.
         #[source]

@@ -14,7 +14,7 @@ use super::bootstrap;
 use super::cli::Locking;
 use super::command::failed;
 use super::engine::{self, docker::Docker};
-use super::engine::{Image, BuildError, BuildEvent, BuildRequest, Cache, EngineOptions, FailedStep};
+use super::engine::{BuildError, BuildEvent, BuildRequest, Cache, EngineOptions, FailedStep, Image};
 use super::facts;
 use super::failure::{Failure, system};
 use super::fetch;
@@ -58,11 +58,7 @@ pub async fn update_lock(ui: &Ui, project: &mut Project, scope: Scope, update: f
             engine.resolve_digest(&reference).await.map_err(|error| fetch::chain(&error))
         })
     };
-    let options = fetch::Options {
-        surroundings: &surroundings,
-        update,
-        resolve_image: &resolve_image,
-    };
+    let options = fetch::Options { surroundings: &surroundings, update, resolve_image: &resolve_image };
     let report = |event: fetch::Event| {
         if ui.is_live() {
             ui.transient(&match event {
@@ -74,8 +70,7 @@ pub async fn update_lock(ui: &Ui, project: &mut Project, scope: Scope, update: f
     let image = project.spec(scope).image.clone();
     let resolved = fetch::resolve(&image, old.as_ref(), &options, &report).await;
     ui.clear_transient();
-    let (lock, problems) =
-        resolved.map_err(|problems| Failure::Problems { problems, sources: Box::new(project.sources.clone()) })?;
+    let (lock, problems) = resolved.map_err(|problems| Failure::Problems { problems, sources: Box::new(project.sources.clone()) })?;
     ui.problems(&problems, &project.sources);
     let text = lock.print();
     if std::fs::read_to_string(&path).is_ok_and(|before| before == text) {
@@ -98,7 +93,14 @@ pub enum Made {
 }
 
 /// Makes sure that the engine has the image of an identity; builds it when it has not.
-pub async fn ensure(ui: &Ui, project: &Project, compiled: &Compiled, target: &Target, engine: &Docker, cache: Cache) -> Result<Made, Failure> {
+pub async fn ensure(
+    ui: &Ui,
+    project: &Project,
+    compiled: &Compiled,
+    target: &Target,
+    engine: &Docker,
+    cache: Cache,
+) -> Result<Made, Failure> {
     let reference = compiled.reference();
     if cache == Cache::Use
         && let Some(image) = engine.find(&reference).await?
@@ -184,18 +186,21 @@ fn secrets(project: &Project) -> BTreeMap<String, Vec<u8>> {
             None => read(home.join(".config/pip/pip.conf")).or_else(|| read(home.join(".pip/pip.conf"))),
         }
     };
-    [
-        ("ca", facts::certificate_bundle().and_then(read)),
-        ("npmrc", npmrc()),
-        ("pip", pip()),
-        ("netrc", read(home.join(".netrc"))),
-    ]
-    .into_iter()
-    .filter_map(|(id, value)| Some((id.to_string(), value?)))
-    .collect()
+    [("ca", facts::certificate_bundle().and_then(read)), ("npmrc", npmrc()), ("pip", pip()), ("netrc", read(home.join(".netrc")))]
+        .into_iter()
+        .filter_map(|(id, value)| Some((id.to_string(), value?)))
+        .collect()
 }
 
-async fn build(ui: &Ui, project: &Project, compiled: &Compiled, target: &Target, reference: &str, engine: &Docker, cache: Cache) -> Result<(), Failure> {
+async fn build(
+    ui: &Ui,
+    project: &Project,
+    compiled: &Compiled,
+    target: &Target,
+    reference: &str,
+    engine: &Docker,
+    cache: Cache,
+) -> Result<(), Failure> {
     let started = Instant::now();
     let origin = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     ui.say(&format!("building {target} ({})", compiled.short()));

@@ -24,7 +24,9 @@ pub fn rm(ui: &Ui, directory: Option<&Path>, args: &Rm) -> Result<u8, Failure> {
         let images = engine.find_many("dev.silo.identity").await?;
         let chosen_containers: Vec<&Container> = containers
             .iter()
-            .filter(|container| args.all || args.names.iter().any(|name| container.name == *name || container.id.starts_with(name.as_str())))
+            .filter(|container| {
+                args.all || args.names.iter().any(|name| container.name == *name || container.id.starts_with(name.as_str()))
+            })
             .collect();
         let chosen_images: Vec<&Image> = images
             .iter()

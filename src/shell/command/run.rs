@@ -17,7 +17,14 @@ use crate::shell::project::Project;
 use crate::shell::ui::Ui;
 
 /// `silo run AGENT -- ARGS`.
-pub fn agent(ui: &Ui, directory: Option<&Path>, name: &str, args: &[String], options: &ContainerOptions, locking: Locking) -> Result<u8, Failure> {
+pub fn agent(
+    ui: &Ui,
+    directory: Option<&Path>,
+    name: &str,
+    args: &[String],
+    options: &ContainerOptions,
+    locking: Locking,
+) -> Result<u8, Failure> {
     let project = Project::load(directory, options)?;
     start(ui, project, name, args, locking, network(options))
 }
@@ -112,13 +119,8 @@ fn execute(ui: &Ui, mut project: Project, target: Target, program: Program, lock
             masked_paths: paths(profile::MASKED_PATHS),
             readonly_paths: paths(profile::READ_ONLY_PATHS),
         };
-        let request = RunRequest {
-            launch: &launch,
-            security: &security,
-            accounts: Some(accounts),
-            private: project.caller.run_directory(),
-            network,
-        };
+        let request =
+            RunRequest { launch: &launch, security: &security, accounts: Some(accounts), private: project.caller.run_directory(), network };
         let exit = engine.run(&request, Streams::standard()).await?;
         if let Some(error) = &exit.left_behind {
             ui.warn(&format!("the container {} is still there: {error}; `silo rm {0}` removes it", launch.name));
@@ -142,10 +144,7 @@ async fn accounts(project: &Project, engine: &Docker, launch: &Launch) -> Result
         let _ = files::write_atomically(&kept, text.as_bytes());
         Ok(text)
     };
-    Ok(Accounts {
-        passwd: with_account(&read("passwd").await?, &launch.passwd),
-        group: with_account(&read("group").await?, &launch.group),
-    })
+    Ok(Accounts { passwd: with_account(&read("passwd").await?, &launch.passwd), group: with_account(&read("group").await?, &launch.group) })
 }
 
 /// The lines of an account file with one more, in place of those with the same name or number.

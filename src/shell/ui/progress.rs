@@ -237,11 +237,7 @@ mod tests {
         let frame = progress.frame(&ui(), Duration::from_secs(5), 80, 10);
         assert_eq!(
             frame,
-            [
-                "✓ base          ████████    2.0s",
-                "/ language-node ░░░░░░░░    4.0s  unpacking",
-                "= fetch         ████████  cached",
-            ]
+            ["✓ base          ████████    2.0s", "/ language-node ░░░░░░░░    4.0s  unpacking", "= fetch         ████████  cached",]
         );
     }
 

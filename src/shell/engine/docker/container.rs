@@ -187,12 +187,9 @@ fn bind(source: &str, target: &str, access: Access) -> Mount {
 fn mount(mount: &LaunchMount) -> Mount {
     match mount {
         LaunchMount::Bind { source, target, access } => bind(source, target, *access),
-        LaunchMount::Volume { name, target } => Mount {
-            typ: Some(MountType::VOLUME),
-            source: Some(name.clone()),
-            target: Some(target.clone()),
-            ..Mount::default()
-        },
+        LaunchMount::Volume { name, target } => {
+            Mount { typ: Some(MountType::VOLUME), source: Some(name.clone()), target: Some(target.clone()), ..Mount::default() }
+        }
     }
 }
 
@@ -218,7 +215,9 @@ fn body(request: &RunRequest<'_>, accounts: Vec<Mount>, listener: Listener) -> C
         #[cfg(test)]
         Listener::Nobody => HostConfigLogConfig {
             typ: Some("local".to_owned()),
-            config: Some([("max-size", "2m"), ("max-file", "2")].map(|(key, value)| (key.to_owned(), value.to_owned())).into_iter().collect()),
+            config: Some(
+                [("max-size", "2m"), ("max-file", "2")].map(|(key, value)| (key.to_owned(), value.to_owned())).into_iter().collect(),
+            ),
         },
     };
     let memory = launch.limits.memory.map(signed);

@@ -283,7 +283,11 @@ fn quoted(text: &str) -> String {
 /// What the engine says of a registry that it could not use.
 fn registry(reference: &str, source: impl Into<Cause>) -> EngineError {
     let source = source.into();
-    if says_no_space(&source.to_string()) { EngineError::NoSpace { source } } else { EngineError::Registry { reference: reference.to_owned(), source } }
+    if says_no_space(&source.to_string()) {
+        EngineError::NoSpace { source }
+    } else {
+        EngineError::Registry { reference: reference.to_owned(), source }
+    }
 }
 
 fn no_image(reference: &str, error: &bollard::errors::Error) -> Option<EngineError> {

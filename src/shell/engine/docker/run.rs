@@ -65,7 +65,14 @@ impl Docker {
         Ok(Exit { code: code?, left_behind: removed.err() })
     }
 
-    async fn attached(&self, request: &RunRequest<'_>, id: &str, size: Option<Size>, signals: Signals, streams: Streams) -> Result<u8, EngineError> {
+    async fn attached(
+        &self,
+        request: &RunRequest<'_>,
+        id: &str,
+        size: Option<Size>,
+        signals: Signals,
+        streams: Streams,
+    ) -> Result<u8, EngineError> {
         let launch = request.launch;
         let name = || launch.name.clone();
         let attach = format!("/containers/{id}/attach?stream=1&stdin=1&stdout=1&stderr=1&detachKeys={DETACH_KEYS}");

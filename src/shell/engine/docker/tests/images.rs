@@ -40,7 +40,9 @@ impl Registry {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let host = format!("127.0.0.1:{port}");
         let data = folder.path().display();
-        let config = format!("version: 0.1\nstorage: {{ filesystem: {{ rootdirectory: {data} }} }}\nhttp: {{ addr: \"{host}\" }}\n{authentication}\n");
+        let config = format!(
+            "version: 0.1\nstorage: {{ filesystem: {{ rootdirectory: {data} }} }}\nhttp: {{ addr: \"{host}\" }}\n{authentication}\n"
+        );
         std::fs::write(folder.path().join("config.yml"), config).unwrap();
         let mut command = Command::new(program());
         command.arg("serve").arg(folder.path().join("config.yml")).stdout(Stdio::null()).stderr(Stdio::null());
@@ -69,7 +71,8 @@ async fn small(engine: &Docker, reference: &str) -> String {
     let archive = folder.path().join("small.tar");
     let made = Command::new("tar").arg("-cf").arg(&archive).arg("-C").arg(folder.path()).arg("etc").status().expect("tar runs");
     assert!(made.success());
-    let labels = BTreeMap::from([("dev.silo.test".to_owned(), format!("{reference} \"$x\" \\ é")), ("dev.silo.other".to_owned(), String::new())]);
+    let labels =
+        BTreeMap::from([("dev.silo.test".to_owned(), format!("{reference} \"$x\" \\ é")), ("dev.silo.other".to_owned(), String::new())]);
     engine.import_rootfs(&archive, reference, &labels).await.unwrap()
 }
 
@@ -178,7 +181,14 @@ async fn a_login_is_found_for_calls_and_for_builds() {
 
     // A helper that knows it, and nothing else.
     let helper = folder.path().join("docker-credential-engine-test");
-    std::fs::write(&helper, format!("#!/bin/sh\nread -r server; [ \"$server\" = {} ] || exit 1\necho '{{\"Username\":\"tester\",\"Secret\":\"{password}\"}}'\n", registry.host)).unwrap();
+    std::fs::write(
+        &helper,
+        format!(
+            "#!/bin/sh\nread -r server; [ \"$server\" = {} ] || exit 1\necho '{{\"Username\":\"tester\",\"Secret\":\"{password}\"}}'\n",
+            registry.host
+        ),
+    )
+    .unwrap();
     std::fs::set_permissions(&helper, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     std::fs::write(config.join("config.json"), format!(r#"{{"credsStore":"{}"}}"#, "engine-test")).unwrap();
     let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());

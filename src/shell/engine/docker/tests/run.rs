@@ -7,7 +7,7 @@ use silo::spec::Access;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
-use crate::shell::engine::{Accounts, ExecRequest, Exit, Input, Network, Root, RunRequest, Security};
+use crate::shell::engine::{Accounts, ExecRequest, Exit, Network, RunRequest, Security};
 
 pub(super) fn launch(name: &str, argv: &[&str]) -> Launch {
     Launch {
@@ -43,7 +43,8 @@ async fn run(launch: &Launch, input: &[u8]) -> (Result<Exit, EngineError>, Vec<u
     let engine = engine_with_base().await;
     let (mut output, output_end) = tokio::io::duplex(1 << 16);
     let (mut error, error_end) = tokio::io::duplex(1 << 16);
-    let streams = Streams { input: Box::new(std::io::Cursor::new(input.to_vec())), output: Box::new(output_end), error: Box::new(error_end) };
+    let streams =
+        Streams { input: Box::new(std::io::Cursor::new(input.to_vec())), output: Box::new(output_end), error: Box::new(error_end) };
     let (security, mut out, mut err) = (security(), Vec::new(), Vec::new());
     let request = request(launch, &security, private.path().to_owned());
     let (exit, _, _) = tokio::join!(engine.run(&request, streams), output.read_to_end(&mut out), error.read_to_end(&mut err));
@@ -146,7 +147,8 @@ async fn a_reader_that_leaves_ends_the_container() {
         output.read_exact(&mut some).await.unwrap();
         drop(output);
     };
-    let (exit, ()) = tokio::time::timeout(Duration::from_secs(20), async { tokio::join!(engine.run(&request, streams), leave) }).await.expect("it ends");
+    let (exit, ()) =
+        tokio::time::timeout(Duration::from_secs(20), async { tokio::join!(engine.run(&request, streams), leave) }).await.expect("it ends");
     assert!(exit.unwrap().code >= 128);
     is_gone("engine-test-reader");
 }
@@ -158,7 +160,10 @@ async fn programs_run_in_a_detached_container() {
     let (launch, security) = (launch("engine-test-detached", &["sleep", "1000"]), security());
     let id = engine.start_detached(&request(&launch, &security, private.path().to_owned())).await.unwrap();
     let listed = engine.list("dev.silo.test=engine-test-detached").await.unwrap();
-    assert_eq!(listed.iter().map(|one| (one.id.as_str(), one.name.as_str(), one.state.as_str())).collect::<Vec<_>>(), [(id.as_str(), "engine-test-detached", "running")]);
+    assert_eq!(
+        listed.iter().map(|one| (one.id.as_str(), one.name.as_str(), one.state.as_str())).collect::<Vec<_>>(),
+        [(id.as_str(), "engine-test-detached", "running")]
+    );
 
     let exec = ExecRequest {
         container: "engine-test-detached".to_owned(),
@@ -167,7 +172,6 @@ async fn programs_run_in_a_detached_container() {
         user: (1234, 2345),
         workdir: "/tmp".to_owned(),
         terminal: false,
-        
     };
     let (mut output, output_end) = tokio::io::duplex(1 << 16);
     let (mut input_end, input) = tokio::io::duplex(1 << 16);
