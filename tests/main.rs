@@ -1,19 +1,21 @@
 //! All tests, in one binary.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test stops at the first surprise, and some read and write files")]
 
-mod architecture;
 mod apple;
+mod architecture;
+mod cases;
 mod catalog;
+mod cli;
 mod document;
 mod emit;
 mod generated;
 mod identity;
 mod launch;
 mod layers;
+mod lock;
 mod plan;
 mod problem;
 mod registration;
 mod schema;
 mod spec;
 mod support;
-mod lock;
