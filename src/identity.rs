@@ -4,13 +4,11 @@
 //! digests, every instruction and every file of the build context, and nothing of the user, the host, the day or silo's own version.
 //! It begins with a version; each path and value stands after its length, so no two lists give the same bytes. The places are not hashed.
 
-mod digest;
 mod preimage;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-pub use digest::{Sha256, sha256_hex};
 pub use preimage::{Difference, Entry, Preimage, diff, preimage};
 
 use crate::plan::Plan;

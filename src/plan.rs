@@ -58,7 +58,11 @@ impl Plan {
     pub fn instruction(&self, stage: &str, ordinal: usize, total: usize) -> Option<&Instruction> {
         let counted = |instruction: &&Instruction| match instruction.operation {
             Operation::CopyContext { .. } | Operation::CopyStage { .. } | Operation::Run { .. } => true,
-            Operation::Argument { .. } | Operation::Path { .. } | Operation::Env { .. } | Operation::User { .. } | Operation::Label { .. } => false,
+            Operation::Argument { .. }
+            | Operation::Path { .. }
+            | Operation::Env { .. }
+            | Operation::User { .. }
+            | Operation::Label { .. } => false,
         };
         let stage = self.stages.iter().find(|known| known.name.0 == stage)?;
         let before = total.checked_sub(stage.steps.iter().filter(counted).count())?;

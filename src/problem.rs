@@ -171,14 +171,3 @@ codes! {
     AppleUnsupported "apple::unsupported" Error "The configuration needs something that Apple's container tool cannot do."
     AppleTooLarge "apple::too-large" Error "The Dockerfile is larger than Apple's builder accepts."
 }
-
-/// The candidate that is most like a word, when one is like enough to have been meant: at most a third of the letters differ.
-pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let word = word.to_lowercase();
-    let limit = (word.chars().count() / 3).max(1);
-    candidates
-        .map(|candidate| (strsim::osa_distance(&word, &candidate.to_lowercase()), candidate))
-        .filter(|(distance, _)| *distance <= limit)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
-}

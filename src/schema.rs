@@ -135,15 +135,9 @@ impl Type {
     /// Whether KDL must read the value as text.
     pub fn is_text(self) -> bool {
         match self {
-            Type::Text
-            | Type::Version
-            | Type::Path
-            | Type::Url
-            | Type::Name
-            | Type::EnvName
-            | Type::Script
-            | Type::Size
-            | Type::Mode => true,
+            Type::Text | Type::Version | Type::Path | Type::Url | Type::Name | Type::EnvName | Type::Script | Type::Size | Type::Mode => {
+                true
+            }
             Type::OneOf(_) | Type::Integer | Type::Number | Type::Bool | Type::Scalar => false,
         }
     }

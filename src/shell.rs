@@ -5,13 +5,13 @@
     reason = "this is the place where effects live; nothing outside it performs any"
 )]
 
+pub mod bootstrap;
 pub mod cli;
 pub mod command;
 pub mod engine;
 pub mod facts;
 pub mod failure;
 pub mod fetch;
-pub mod bootstrap;
 pub mod files;
 pub mod image;
 pub mod project;

@@ -152,9 +152,8 @@ impl Name {
     /// Checks a text; `None` when it is not a name.
     pub fn new(text: &str) -> Option<Name> {
         let lower = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-        let fits = (1..=63).contains(&text.len())
-            && text.starts_with(lower)
-            && text.chars().all(|c| lower(c) || matches!(c, '.' | '_' | '-'));
+        let fits =
+            (1..=63).contains(&text.len()) && text.starts_with(lower) && text.chars().all(|c| lower(c) || matches!(c, '.' | '_' | '-'));
         fits.then(|| Name(text.to_string()))
     }
 

@@ -4,9 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The stages in pipeline order: a module may use those before it.
-const PIPELINE: [&str; 12] = [
-    "source", "problem", "document", "schema", "layers", "catalog", "spec", "lock", "plan", "identity", "emit", "launch",
-];
+const PIPELINE: [&str; 13] =
+    ["digest", "source", "problem", "document", "schema", "layers", "catalog", "spec", "lock", "plan", "identity", "emit", "launch"];
 
 /// Foreign crates and the one place that may name each.
 const OWNERS: [(&str, &[&str]); 22] = [
@@ -16,9 +15,9 @@ const OWNERS: [(&str, &[&str]); 22] = [
     ("nodejs_semver", &["lock/"]),
     ("pep440_rs", &["lock/"]),
     ("pep508_rs", &["lock/"]),
-    ("sha2", &["identity", "shell/fetch"]),
+    ("sha2", &["digest"]),
     ("tar", &["emit/", "shell/"]),
-    ("toml", &["emit/registration"]),
+    ("toml", &["plan/registration"]),
     ("clap", &["shell/cli"]),
     ("clap_complete", &["shell/cli", "shell/command/completions"]),
     ("bollard", &["shell/engine/docker"]),
@@ -61,7 +60,10 @@ fn sources() -> Vec<(String, String)> {
 
 /// The text without comments, so that prose may name anything.
 fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    text.lines().enumerate().map(|(index, line)| (index + 1, line.split("//").next().unwrap_or(""))).filter(|(_, line)| !line.trim().is_empty())
+    text.lines()
+        .enumerate()
+        .map(|(index, line)| (index + 1, line.split("//").next().unwrap_or("")))
+        .filter(|(_, line)| !line.trim().is_empty())
 }
 
 fn names(line: &str, word: &str) -> bool {

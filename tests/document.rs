@@ -61,7 +61,11 @@ fn a_mistake_is_told_with_its_mend() {
         ("mcp a url=https://x.test/y", "https://x.test/y", quote_it("https://x.test/y")),
         ("silo root=true", "true", "write `#true`, or `\"true\"` if you mean the text".into()),
         ("a #yes", "#yes", "write `#true`, `#false` or `#null`, or quote the text: `\"#yes\"`".into()),
-        ("language rust { components clippy, rustfmt; }", "clippy,", "write `clippy` without the comma; values are separated by spaces".into()),
+        (
+            "language rust { components clippy, rustfmt; }",
+            "clippy,",
+            "write `clippy` without the comma; values are separated by spaces".into(),
+        ),
         ("base = \"x\"", "=", "write `base \"x\"`; an `=` belongs between a property and its value, as in `base key=\"value\"`".into()),
         ("base “x”", "“x”", "use the plain quote of the keyboard: `\"x\"`".into()),
         ("base 'x'", "'x'", "use double quotes: `\"x\"`".into()),
@@ -70,7 +74,11 @@ fn a_mistake_is_told_with_its_mend() {
         ("base \"\\q\"", "\\q", "write `\\\\q` for a backslash, or a raw string, `#\"…\"#`, in which a backslash is itself".into()),
         ("base {\n  apt a\n\nlanguage go\n", "{", "add a `}` on a line of its own where the block ends".into()),
         ("base { }\n}", "}", "remove this `}`, or add the `{` it belongs to".into()),
-        ("base \"x\ny", "\"", "add the closing quote; a text of several lines begins and ends with `\"\"\"`, each on a line of its own".into()),
+        (
+            "base \"x\ny",
+            "\"",
+            "add the closing quote; a text of several lines begins and ends with `\"\"\"`, each on a line of its own".into(),
+        ),
         ("base\u{1b}", "\u{1b}", "remove it; if a value needs it, write `\\u{1b}` inside a quoted string".into()),
         ("base \"\0\"", "\0", "remove it; if a value needs it, write `\\u{0}` inside a quoted string".into()),
         ("// \u{202e}", "\u{202e}", "remove it; if a value needs it, write `\\u{202e}` inside a quoted string".into()),
@@ -166,9 +174,22 @@ fn bare(node: &Node) -> Node {
 
 fn any_text() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
-        Just("\n".to_string()), Just("\r\n".to_string()), Just("\"\"\"".to_string()), Just("\\".to_string()), Just("\t".to_string()),
-        Just("\u{202e}".to_string()), Just("\u{1b}[31m".to_string()), Just("\0".to_string()), Just("true".to_string()), Just("1.20".to_string()),
-        Just("  ".to_string()), Just("//".to_string()), Just("\u{2028}".to_string()), Just("#\"".to_string()), "[a-z-]{1,6}", any::<char>().prop_map(String::from),
+        Just("\n".to_string()),
+        Just("\r\n".to_string()),
+        Just("\"\"\"".to_string()),
+        Just("\\".to_string()),
+        Just("\t".to_string()),
+        Just("\u{202e}".to_string()),
+        Just("\u{1b}[31m".to_string()),
+        Just("\0".to_string()),
+        Just("true".to_string()),
+        Just("1.20".to_string()),
+        Just("  ".to_string()),
+        Just("//".to_string()),
+        Just("\u{2028}".to_string()),
+        Just("#\"".to_string()),
+        "[a-z-]{1,6}",
+        any::<char>().prop_map(String::from),
     ];
     proptest::collection::vec(piece, 0..6).prop_map(|pieces| pieces.concat())
 }
@@ -189,11 +210,22 @@ fn any_nodes() -> impl Strategy<Value = Vec<Node>> {
     let span = Span { start: 0, end: 0, ..somewhere[0].span };
     let annotation = move || proptest::option::of(any_text().prop_map(move |text| Annotation { text, span }));
     let entry = move || {
-        (proptest::option::of(any_text()), annotation(), any_value()).prop_map(move |(name, annotation, value)| Entry { name, annotation, value, span })
+        (proptest::option::of(any_text()), annotation(), any_value()).prop_map(move |(name, annotation, value)| Entry {
+            name,
+            annotation,
+            value,
+            span,
+        })
     };
     let name = || any_text().prop_map(|name| if name == "@kdl:schema" { "x".to_string() } else { name });
-    let leaf = (name(), annotation(), proptest::collection::vec(entry(), 0..4))
-        .prop_map(move |(name, annotation, entries)| Node { name, name_span: span, annotation, entries, children: None, span });
+    let leaf = (name(), annotation(), proptest::collection::vec(entry(), 0..4)).prop_map(move |(name, annotation, entries)| Node {
+        name,
+        name_span: span,
+        annotation,
+        entries,
+        children: None,
+        span,
+    });
     let node = leaf.prop_recursive(3, 12, 3, |inner| {
         (inner.clone(), proptest::option::of(proptest::collection::vec(inner, 0..3))).prop_map(|(node, children)| Node { children, ..node })
     });

@@ -16,8 +16,38 @@ use crate::support::image::{archive, empty, env_name, full, hook, layer};
 
 /// Texts that mean something to a Dockerfile, a shell or JSON.
 const HOSTILE: &[&str] = &[
-    "", " ", "a b", "  lead and trail  ", "\"", "'", "a\"b'c", "\\", "\\\\", "trailing\\", "\\n", "\\\"", "$", "$$", "$HOME", "${HOME}", "${A:-b}", "\\$A",
-    "#", "# escape=`", "a # b", "<<EOF", "`id`", "$(id)", "a=b c=d", "tab\there", "ünïcode ✓", "\u{1b}[31m", "%{x}", "{\"a\": [1]}", "FROM x", "x\u{a0}y",
+    "",
+    " ",
+    "a b",
+    "  lead and trail  ",
+    "\"",
+    "'",
+    "a\"b'c",
+    "\\",
+    "\\\\",
+    "trailing\\",
+    "\\n",
+    "\\\"",
+    "$",
+    "$$",
+    "$HOME",
+    "${HOME}",
+    "${A:-b}",
+    "\\$A",
+    "#",
+    "# escape=`",
+    "a # b",
+    "<<EOF",
+    "`id`",
+    "$(id)",
+    "a=b c=d",
+    "tab\there",
+    "ünïcode ✓",
+    "\u{1b}[31m",
+    "%{x}",
+    "{\"a\": [1]}",
+    "FROM x",
+    "x\u{a0}y",
 ];
 
 #[test]
@@ -118,7 +148,8 @@ fn a_real_engine_reads_back_every_text_exactly() {
     };
     let inspected = engine("GET", "/images/plan-test-hostile:1/json", b"").expect("an answer");
     let json = inspected.find("\r\n\r\n").map(|at| &inspected[at..]).and_then(|rest| Some(&rest[rest.find('{')?..=rest.rfind('}')?]));
-    let json: serde_json::Value = serde_json::from_str(json.unwrap_or_default()).unwrap_or_else(|error| panic!("{error}: {answer} {inspected}"));
+    let json: serde_json::Value =
+        serde_json::from_str(json.unwrap_or_default()).unwrap_or_else(|error| panic!("{error}: {answer} {inspected}"));
     engine("DELETE", "/images/plan-test-hostile:1", b"");
     let env: Vec<&str> = json["Config"]["Env"].as_array().into_iter().flatten().filter_map(|value| value.as_str()).collect();
     for (index, text) in HOSTILE.iter().enumerate() {
@@ -133,7 +164,11 @@ fn a_real_engine_reads_back_every_text_exactly() {
 fn hadolint_finds_nothing() {
     for target in [first(), silo::plan::Target::Environment] {
         let text = dockerfile(&planned(&full(), &target));
-        let child = Command::new("hadolint").args(["--no-color", "--failure-threshold", "warning", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let child = Command::new("hadolint")
+            .args(["--no-color", "--failure-threshold", "warning", "-"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn();
         let Ok(mut child) = child else {
             eprintln!("skipped: hadolint is not installed");
             return;

@@ -1,7 +1,8 @@
 //! Which image it is.
 
 use proptest::prelude::*;
-use silo::identity::{Difference, Identity, diff, identify, preimage, sha256_hex};
+use silo::digest::sha256_hex;
+use silo::identity::{Difference, Identity, diff, identify, preimage};
 use silo::lock::LockedImage;
 use silo::plan::Target;
 use silo::spec::{BuildEnv, Kind, Phase, Step};
@@ -36,22 +37,45 @@ fn every_field_of_an_image_changes_it() {
         ("package", |image| image.packages.push(apt("zsh", "5"))),
         ("package version", |image| image.packages[0].versions.values_mut().for_each(|version| *version = "2".into())),
         ("fetch package", |image| image.fetch_packages[1] = apt("curl", "9")),
-        ("checksum", |image| image.components[0].artifacts = archive(Kind::Language, "node").artifacts.into_iter().chain(image.components[0].artifacts.iter().cloned().map(|artifact| match artifact {
-            silo::lock::Artifact::File { arch, url, sha256: _, trust } => silo::lock::Artifact::File { arch, url, sha256: hash('c'), trust },
-            other => other,
-        })).collect()),
-        ("component env", |image| { image.components[0].env.insert(env_name("GOFLAGS"), "x".into()); }),
-        ("component step", |image| image.components[0].install.steps.push(Step::Bin { name: "gofmt".into(), target: silo::spec::Template("bin/gofmt".into()) })),
-        ("one component less", |image| { image.components.remove(0); }),
+        ("checksum", |image| {
+            image.components[0].artifacts = archive(Kind::Language, "node")
+                .artifacts
+                .into_iter()
+                .chain(image.components[0].artifacts.iter().cloned().map(|artifact| match artifact {
+                    silo::lock::Artifact::File { arch, url, sha256: _, trust } => {
+                        silo::lock::Artifact::File { arch, url, sha256: hash('c'), trust }
+                    }
+                    other => other,
+                }))
+                .collect()
+        }),
+        ("component env", |image| {
+            image.components[0].env.insert(env_name("GOFLAGS"), "x".into());
+        }),
+        ("component step", |image| {
+            image.components[0].install.steps.push(Step::Bin { name: "gofmt".into(), target: silo::spec::Template("bin/gofmt".into()) })
+        }),
+        ("one component less", |image| {
+            image.components.remove(0);
+        }),
         ("pre_build", |image| image.pre_build.push(hook("x"))),
         ("post_build", |image| image.post_build[0].script.push(' ')),
         ("script's rights", |image| image.post_build[0].user = silo::spec::RunAs::User),
-        ("order of scripts", |image| { image.post_build.push(hook("x")); image.post_build.swap(0, 1); }),
+        ("order of scripts", |image| {
+            image.post_build.push(hook("x"));
+            image.post_build.swap(0, 1);
+        }),
         ("layer", |image| image.layers[0].steps.push(Step::Env { name: env_name("X"), value: "y".into() })),
-        ("env", |image| { image.env.insert(env_name("X"), BuildEnv { value: "y".into(), phase: Phase::Both }); }),
-        ("phase", |image| { image.env.insert(env_name("X"), BuildEnv { value: "y".into(), phase: Phase::Build }); }),
+        ("env", |image| {
+            image.env.insert(env_name("X"), BuildEnv { value: "y".into(), phase: Phase::Both });
+        }),
+        ("phase", |image| {
+            image.env.insert(env_name("X"), BuildEnv { value: "y".into(), phase: Phase::Build });
+        }),
         ("agent version", |image| image.agents[0].component.version = "1.2.4".into()),
-        ("agent file", |image| { image.agents[0].files.insert("/opt/silo/etc/x".into(), "y".into()); }),
+        ("agent file", |image| {
+            image.agents[0].files.insert("/opt/silo/etc/x".into(), "y".into());
+        }),
         ("mcp command", |image| image.agents[0].mcp[0] = crate::support::image::mcp("memory", &["other"])),
         ("registration", |image| image.agents[0].registrations[0].key = vec!["servers".into()]),
         ("agent post_build", |image| image.agents[0].post_build.push(hook("x"))),
@@ -61,8 +85,10 @@ fn every_field_of_an_image_changes_it() {
         let mut image = full();
         change(&mut image);
         if what == "agent version" {
-            image.agents[0].component.artifacts.iter_mut().for_each(|artifact| if let silo::lock::Artifact::File { url, .. } = artifact {
-                *url = url.replace("/1.2.3/", "/1.2.4/");
+            image.agents[0].component.artifacts.iter_mut().for_each(|artifact| {
+                if let silo::lock::Artifact::File { url, .. } = artifact {
+                    *url = url.replace("/1.2.3/", "/1.2.4/");
+                }
             });
         }
         let changed = id(&image);
@@ -102,7 +128,10 @@ fn a_difference_names_what_changed_and_where_it_was_written() {
     image.post_build[0].script.push('\n');
     let found = diff(&before, &preimage(&planned(&image, &first())));
     let [Difference::Changed { before, after }] = found.as_slice() else { panic!("{found:?}") };
-    assert_eq!((before.path.as_str(), after.path.as_str(), after.origin), ("context/hook/post-build-1", "context/hook/post-build-1", Some(span(7))));
+    assert_eq!(
+        (before.path.as_str(), after.path.as_str(), after.origin),
+        ("context/hook/post-build-1", "context/hook/post-build-1", Some(span(7)))
+    );
 }
 
 #[test]

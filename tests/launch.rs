@@ -85,7 +85,13 @@ fn targets(launch: &Launch) -> Vec<&str> {
     let mut sorted = list.clone();
     sorted.sort();
     assert_eq!(list, sorted, "a mount stands after those that contain it");
-    launch.mounts.iter().map(|mount| match mount { LaunchMount::Bind { target, .. } | LaunchMount::Volume { target, .. } => target.as_str() }).collect()
+    launch
+        .mounts
+        .iter()
+        .map(|mount| match mount {
+            LaunchMount::Bind { target, .. } | LaunchMount::Volume { target, .. } => target.as_str(),
+        })
+        .collect()
 }
 
 #[test]
@@ -153,7 +159,9 @@ fn names_labels_and_limits_are_silo_s_own() {
 
 #[test]
 fn nothing_is_mounted_over_the_kernel_s_files_the_home_or_the_workspace() {
-    for target in ["/proc", "/proc/self/fd/7", "/sys/fs", "/dev", "/dev/null", "/", "/etc/passwd", "~", "%{workspace}", "/home/ada/src", "/opt/a\nb"] {
+    for target in
+        ["/proc", "/proc/self/fd/7", "/sys/fs", "/dev", "/dev/null", "/", "/etc/passwd", "~", "%{workspace}", "/home/ada/src", "/opt/a\nb"]
+    {
         let mut run = run_spec();
         run.mounts = vec![mount("~/.config/tool", target, Presence::Required)];
         let problems = refused(&run, &host());

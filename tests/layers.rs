@@ -62,14 +62,14 @@ fn the_nearer_layer_wins_value_by_value() {
 
 #[test]
 fn a_value_keeps_the_place_that_set_it_and_what_lost_is_kept() {
-    let (sources, layered, _) = merge(&[
-        (USER, "resources memory=\"8GiB\" cpus=4", &[]),
-        (PROJECT, "\nresources memory=\"16GiB\"", &[]),
-    ]);
+    let (sources, layered, _) = merge(&[(USER, "resources memory=\"8GiB\" cpus=4", &[]), (PROJECT, "\nresources memory=\"16GiB\"", &[])]);
     let place = |name: &str| sources.place(layered.nodes[0].property(name).unwrap().span);
     assert_eq!((place("memory"), place("cpus")), ("1.kdl:2".into(), "0.kdl:1".into()));
     let told = layered.definitions("resources.memory");
-    assert_eq!(told.iter().map(|d| (sources.place(d.span), d.holds)).collect::<Vec<_>>(), [("1.kdl:2".into(), true), ("0.kdl:1".into(), false)]);
+    assert_eq!(
+        told.iter().map(|d| (sources.place(d.span), d.holds)).collect::<Vec<_>>(),
+        [("1.kdl:2".into(), true), ("0.kdl:1".into(), false)]
+    );
     assert!(matches!(&told[1].saying, Saying::Values(values) if values[0].as_str() == Some("8GiB")));
 }
 
@@ -99,7 +99,10 @@ fn twice_in_one_file_is_a_conflict_unless_it_is_the_same() {
 fn defaults_lose_and_forces_win() {
     assert_eq!(merged(&[(USER, "use agent=a", &[]), (PROJECT, "use agent=(default)b", &[])]), "use agent=\"a\"\n");
     assert_eq!(merged(&[(USER, "use agent=(force)a", &[]), (PROJECT, "use agent=b", &[])]), "use agent=\"a\"\n");
-    assert_eq!(merged(&[(USER, "(default)language go version=\"1\"", &[]), (USER, "language go version=\"2\"", &[])]), "language \"go\" version=\"2\"\n");
+    assert_eq!(
+        merged(&[(USER, "(default)language go version=\"1\"", &[]), (USER, "language go version=\"2\"", &[])]),
+        "language \"go\" version=\"2\"\n"
+    );
     assert_eq!(
         merged(&[(USER, "(force)resources cpus=1 memory=(default)\"1GiB\"", &[]), (PROJECT, "resources cpus=2 memory=\"2GiB\"", &[])]),
         "resources cpus=1 memory=\"2GiB\"\n",
@@ -141,7 +144,10 @@ fn replacement_starts_fresh() {
         merged(&[(USER, "language go version=\"1\" { lsp gopls; }", &[]), (PROJECT, "(replace)language go source=x", &[])]),
         "language \"go\" source=\"x\"\n"
     );
-    assert_eq!(merged(&[(USER, "base { apt \"a\" \"b\"; run \"x\"; }", &[]), (PROJECT, "base { (replace)apt \"c\"; }", &[])]), "base {\n    run \"x\"\n    apt \"c\"\n}\n");
+    assert_eq!(
+        merged(&[(USER, "base { apt \"a\" \"b\"; run \"x\"; }", &[]), (PROJECT, "base { (replace)apt \"c\"; }", &[])]),
+        "base {\n    run \"x\"\n    apt \"c\"\n}\n"
+    );
     assert_eq!(
         merged(&[(USER, "language go version=\"1\"", &[]), (PROJECT, "(replace)language go version=(default)\"2\"", &[])]),
         "language \"go\" version=\"2\"\n",
@@ -155,9 +161,16 @@ fn lists_are_added_up_without_doubles() {
         merged(&[(USER, "pre_run \"a\"\npre_run \"b\" id=x", &[]), (PROJECT, "pre_run \"a\"\npre_run \"c\"\npre_run \"d\" id=x", &[])]),
         "pre_run \"a\"\npre_run \"d\" id=\"x\"\npre_run \"c\"\n"
     );
-    assert_eq!(merged(&[(USER, "pre_run \"b\" id=x\npre_run \"a\"", &[]), (PROJECT, "(remove)pre_run id=x\n(remove)pre_run \"a\"", &[])]), "");
     assert_eq!(
-        merged(&[(USER, "pre_run \"b\" id=x\npre_run \"a\"", &[]), (PROJECT, "(remove)pre_run id=x", &[]), (DEEPER, "pre_run \"n\" id=x", &[])]),
+        merged(&[(USER, "pre_run \"b\" id=x\npre_run \"a\"", &[]), (PROJECT, "(remove)pre_run id=x\n(remove)pre_run \"a\"", &[])]),
+        ""
+    );
+    assert_eq!(
+        merged(&[
+            (USER, "pre_run \"b\" id=x\npre_run \"a\"", &[]),
+            (PROJECT, "(remove)pre_run id=x", &[]),
+            (DEEPER, "pre_run \"n\" id=x", &[])
+        ]),
         "pre_run \"a\"\npre_run \"n\" id=\"x\"\n",
         "what was removed and comes again stands where it comes again"
     );
@@ -169,7 +182,10 @@ fn steps_keep_their_order() {
         merged(&[(USER, "base { apt \"a\"; run \"x\"; apt \"b\" \"a\" \"c\"; path \"/p\"; }", &[])]),
         "base {\n    apt \"a\"\n    run \"x\"\n    apt \"b\" \"c\"\n    path \"/p\"\n}\n"
     );
-    assert_eq!(merged(&[(USER, "base { apt \"a\" \"b\"; }", &[]), (PROJECT, "base { apt (remove)\"a\" \"c\"; }", &[])]), "base {\n    apt \"b\" \"c\"\n}\n");
+    assert_eq!(
+        merged(&[(USER, "base { apt \"a\" \"b\"; }", &[]), (PROJECT, "base { apt (remove)\"a\" \"c\"; }", &[])]),
+        "base {\n    apt \"b\" \"c\"\n}\n"
+    );
 }
 
 #[test]
@@ -183,7 +199,10 @@ fn arguments_of_an_agent_are_added_whole() {
 #[test]
 fn mounts_are_keyed_by_their_target() {
     assert_eq!(
-        merged(&[(USER, "mount \"~/a\" \"~/b\" mode=ro\nmount \"~/c\" to=\"/d\"", &[]), (PROJECT, "mount \"~/a\" mode=rw\nmount \"./e\" to=\"/d\"", &[])]),
+        merged(&[
+            (USER, "mount \"~/a\" \"~/b\" mode=ro\nmount \"~/c\" to=\"/d\"", &[]),
+            (PROJECT, "mount \"~/a\" mode=rw\nmount \"./e\" to=\"/d\"", &[])
+        ]),
         "mount \"~/a\" mode=\"rw\"\nmount \"~/b\" mode=\"ro\"\nmount \"./e\" to=\"/d\"\n"
     );
 }
@@ -191,11 +210,17 @@ fn mounts_are_keyed_by_their_target() {
 #[test]
 fn variables_are_merged_by_name() {
     assert_eq!(
-        merged(&[(USER, "env A B X=\"1\" Y=\"2\"", &[]), (PROJECT, "env A=\"v\" X=\"3\" { (remove)B; Y phase=both; Z from=host secret=#true; }", &[])]),
+        merged(&[
+            (USER, "env A B X=\"1\" Y=\"2\"", &[]),
+            (PROJECT, "env A=\"v\" X=\"3\" { (remove)B; Y phase=both; Z from=host secret=#true; }", &[])
+        ]),
         "env A=\"v\" X=\"3\" {\n    Y \"2\" phase=\"both\"\n    Z from=\"host\" secret=#true\n}\n"
     );
     assert_eq!(merged(&[(USER, "env A=\"1\"", &[]), (PROJECT, "env A", &[])]), "env \"A\"\n", "passed through instead of set");
-    assert_eq!(merged(&[(USER, "env { A from=host required=#false; }", &[]), (PROJECT, "env A=\"1\"", &[])]), "env {\n    A \"1\" required=#false\n}\n");
+    assert_eq!(
+        merged(&[(USER, "env { A from=host required=#false; }", &[]), (PROJECT, "env A=\"1\"", &[])]),
+        "env {\n    A \"1\" required=#false\n}\n"
+    );
     assert_eq!(merged(&[(USER, "env A B=\"1\"", &[]), (PROJECT, "env (remove)A B=#null", &[])]), "");
     assert_eq!(merged(&[(USER, "env A B=\"1\"", &[]), (PROJECT, "(replace)env C=\"1\"", &[])]), "env C=\"1\"\n");
 }

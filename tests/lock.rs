@@ -11,7 +11,13 @@ mod text;
 
 /// The program's own code: what looks things up is part of no library.
 #[path = "../src/shell"]
-#[allow(dead_code, unused_imports, clippy::disallowed_methods, clippy::disallowed_types, reason = "the shell's effects, of which the tests use some")]
+#[allow(
+    dead_code,
+    unused_imports,
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the shell's effects, of which the tests use some"
+)]
 mod shell {
     pub mod bootstrap;
     pub mod fetch;

@@ -1,5 +1,4 @@
 //! All tests, in one binary.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test stops at the first surprise, and some read and write files")]
 
 mod apple;
 mod architecture;

@@ -6,7 +6,7 @@ use silo::plan::{ContextFile, Files, From, Operation, Plan, Stage, StageName, Ta
 use silo::problem::Code;
 use silo::spec::{Kind, Step};
 
-use crate::support::image::{agent, apt, archive, component, empty, full, hook, layer, name, npm, template};
+use crate::support::image::{agent, apt, archive, component, empty, full, hook, layer, name, npm, span, template};
 
 pub fn planned(image: &silo::lock::LockedImage, target: &Target) -> Plan {
     let (plan, problems) = plan(image, target, &Files::new());
@@ -69,7 +69,16 @@ fn an_agent_s_image_holds_what_it_needs_and_nothing_of_another_one() {
     assert_eq!(
         names(&plan),
         [
-            "fetch", "client-npm", "base", "language-go", "language-node", "tool-jq", "lsp-gopls", "mcp-memory", "environment", "agent-first-files",
+            "fetch",
+            "client-npm",
+            "base",
+            "language-go",
+            "language-node",
+            "tool-jq",
+            "lsp-gopls",
+            "mcp-memory",
+            "environment",
+            "agent-first-files",
             "agent-first"
         ]
     );
@@ -116,9 +125,12 @@ fn a_recipe_holds_urls_and_checksums_of_each_architecture() {
 #[test]
 fn packages_of_the_distribution_are_installed_in_one_step() {
     let mut image = full();
-    let ripgrep = component(Kind::Tool, "ripgrep", vec![Step::Bin { name: "rg".into(), target: template("/usr/bin/rg") }], vec![
-        silo::lock::Artifact::Apt(apt("ripgrep", "13.0.0-4+b2")),
-    ]);
+    let ripgrep = component(
+        Kind::Tool,
+        "ripgrep",
+        vec![Step::Bin { name: "rg".into(), target: template("/usr/bin/rg") }],
+        vec![silo::lock::Artifact::Apt(apt("ripgrep", "13.0.0-4+b2"))],
+    );
     image.components.insert(3, ripgrep);
     let plan = planned(&image, &first());
     assert_eq!(text(&plan, "base/packages"), "any\tca-certificates\t20230311\nany\tgit\t1:2.39.5-0+deb12u2\nany\tripgrep\t13.0.0-4+b2\n");
@@ -145,7 +157,8 @@ fn a_script_is_a_file_and_no_part_of_the_dockerfile() {
 #[test]
 fn a_layer_s_files_have_their_own_stage_and_its_scripts_keep_their_place() {
     let mut image = empty();
-    let copy = |source: &str| Step::Copy { source: source.to_string(), target: "/bin/tool".to_string(), mode: Some(0o700) };
+    let copy =
+        |source: &str| Step::Copy { source: source.to_string(), target: "/bin/tool".to_string(), mode: Some(0o700), origin: span(4) };
     image.layers = vec![layer(Some("mine"), vec![copy("a"), Step::Run(hook("one\n")), copy("b"), Step::Run(hook("two\n"))])];
     assert_eq!(sources(&image).into_iter().collect::<Vec<_>>(), ["a", "b"]);
     let file = ContextFile { mode: 0o644, bytes: b"x".to_vec() };
@@ -201,7 +214,8 @@ fn an_agent_or_requirement_that_is_not_there_is_an_error() {
 fn paths_that_leave_the_image_are_refused() {
     for target in ["relative", "/a/../b", "/", "/dev/x", "/proc/1", "/sys/x", "/run/x", "/opt/a\tb", "/opt/a\nb"] {
         let mut image = empty();
-        image.layers = vec![layer(Some("mine"), vec![Step::Copy { source: "a".into(), target: target.into(), mode: None }])];
+        image.layers =
+            vec![layer(Some("mine"), vec![Step::Copy { source: "a".into(), target: target.into(), mode: None, origin: span(4) }])];
         let tree = BTreeMap::from([(String::new(), ContextFile { mode: 0o644, bytes: Vec::new() })]);
         let (plan, problems) = plan(&image, &Target::Environment, &Files::from([("a".to_string(), tree)]));
         assert!(plan.is_none() && problems.has_errors(), "{target:?}");

@@ -10,7 +10,8 @@ use silo::spec::{EnvName, FileFormat, Kind, McpServer, McpTransport, Pattern, Re
 
 use crate::support::image::{agent, archive, env_name, mcp, name, registration, span, template};
 
-const HOSTILE: &[&str] = &["", "a b", "'", "''", "\"", "$HOME", "`id`", "$(id)", "\\", "\\'", "a\nb", "*", "~", "#x", "-n", "!", "%s", "é", ";", "%%{home}"];
+const HOSTILE: &[&str] =
+    &["", "a b", "'", "''", "\"", "$HOME", "`id`", "$(id)", "\\", "\\'", "a\nb", "*", "~", "#x", "-n", "!", "%s", "é", ";", "%%{home}"];
 
 fn text(agent: &silo::lock::PinnedAgent, path: &str) -> String {
     let mut problems = Problems::default();
@@ -20,7 +21,13 @@ fn text(agent: &silo::lock::PinnedAgent, path: &str) -> String {
 }
 
 fn sh(script: &str, args: &[&str]) -> String {
-    let output = Command::new("/bin/sh").args(["-c", script]).args(args).env("HOME", "/home/a b").env("SILO_WORKSPACE", "/w $x").output().expect("a shell");
+    let output = Command::new("/bin/sh")
+        .args(["-c", script])
+        .args(args)
+        .env("HOME", "/home/a b")
+        .env("SILO_WORKSPACE", "/w $x")
+        .output()
+        .expect("a shell");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("text")
 }

@@ -44,7 +44,12 @@ fn each_rule_has_its_problem_and_its_mend() {
         ("use agent=a agent=b", Code::DuplicateProperty, "agent=b", "keep one of them"),
         ("language go version=1.20", Code::WrongType, "version=1.20", "write `version=\"1.20\"`: without quotes KDL reads the number 1.2"),
         ("language go version=22", Code::WrongType, "version=22", "quote it: `version=\"22\"`"),
-        ("base { copy \"a\" \"/b\" mode=0755; }", Code::WrongType, "mode=0755", "write `mode=\"0755\"`: without quotes KDL reads the decimal number 755"),
+        (
+            "base { copy \"a\" \"/b\" mode=0755; }",
+            Code::WrongType,
+            "mode=0755",
+            "write `mode=\"0755\"`: without quotes KDL reads the decimal number 755",
+        ),
         ("resources memory=8", Code::WrongType, "memory=8", "say of what: `memory=\"8GiB\"` or `memory=\"8MiB\"`"),
         ("resources pids=\"4\"", Code::WrongType, "pids=\"4\"", "write it without quotes: `pids=4`"),
         ("silo root=\"true\"", Code::WrongType, "root=\"true\"", "write `root=#true`"),

@@ -1,11 +1,12 @@
 #!/bin/sh
 # Installs the packages named in the file beside this script at exact versions, and leaves nothing else behind.
-# Each line: architecture or `any`, name, version; separated by tabs.
+#     apt.sh [SUITE]
+# Each line: architecture or `any`, name, version; separated by tabs. What they need comes from the suite.
 set -eu
 arch=$(dpkg --print-architecture)
 tab=$(printf '\t')
 stamp=$(mktemp /dev/shm/silo.XXXXXX)
-set --
+[ -z "${1:-}" ] || set -- "--target-release=$1"
 while IFS="$tab" read -r which name version; do
     case $which in
     any | "$arch") set -- "$@" "$name=$version" ;;

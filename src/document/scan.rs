@@ -219,9 +219,12 @@ impl Scanner<'_> {
             return false;
         }
         if slashdashes > MAX_SLASHDASH_DEPTH {
-            let problem = Problem::new(Code::TooDeep, format!("more than {MAX_SLASHDASH_DEPTH} blocks inside each other are commented out with `/-`"))
-                .at(self.span(start, start + 1), "this block is one too deep")
-                .help("one `/-` before the outermost block comments out everything in it; remove the inner ones");
+            let problem = Problem::new(
+                Code::TooDeep,
+                format!("more than {MAX_SLASHDASH_DEPTH} blocks inside each other are commented out with `/-`"),
+            )
+            .at(self.span(start, start + 1), "this block is one too deep")
+            .help("one `/-` before the outermost block comments out everything in it; remove the inner ones");
             self.fault(Gravity::Fatal, problem);
             return false;
         }
@@ -374,7 +377,10 @@ impl Scanner<'_> {
         let (message, help) = if multiline {
             ("a text of several lines is never closed", "end it with `\"\"\"` on a line of its own")
         } else {
-            ("a text is not closed on its line", "add the closing quote; a text of several lines begins and ends with `\"\"\"`, each on a line of its own")
+            (
+                "a text is not closed on its line",
+                "add the closing quote; a text of several lines begins and ends with `\"\"\"`, each on a line of its own",
+            )
         };
         let problem = Problem::new(Code::Syntax, message).at(self.span(start, body), "it begins here").help(help);
         self.fault(Gravity::Fatal, problem);
@@ -447,7 +453,9 @@ impl Scanner<'_> {
     /// Moves over characters that are not space, block, quote, parenthesis, `;` or `=`, and returns them.
     fn bare_run(&mut self) -> String {
         let rest = self.rest();
-        let stop = |c: char| c.is_whitespace() || is_newline(c) || is_forbidden(c) || matches!(c, '{' | '}' | '"' | '(' | ')' | ';' | '=' | '[' | ']');
+        let stop = |c: char| {
+            c.is_whitespace() || is_newline(c) || is_forbidden(c) || matches!(c, '{' | '}' | '"' | '(' | ')' | ';' | '=' | '[' | ']')
+        };
         let mut end = rest.find(stop).unwrap_or(rest.len());
         // A comment ends a word too, except in what looks like a URL.
         let slashes = rest[..end].find("//").filter(|at| !rest[..*at].ends_with(':'));
@@ -498,14 +506,19 @@ fn judge(word: &str, name: bool) -> Option<(Gravity, String, String)> {
         return Some((Gravity::Misread, format!("the comma would become part of the word `{word}`"), help));
     }
     if word.contains("://") {
-        return Some((Gravity::Misread, "a URL without quotes ends at its `//`, which begins a comment".to_string(), format!("quote it: `{quoted}`")));
+        return Some((
+            Gravity::Misread,
+            "a URL without quotes ends at its `//`, which begins a comment".to_string(),
+            format!("quote it: `{quoted}`"),
+        ));
     }
     if let "true" | "false" | "null" | "inf" | "-inf" | "nan" = word {
         let help = format!("write `#{word}`, or `{quoted}` if you mean the text");
         return Some((Gravity::Refused, format!("`{word}` needs a `#` before it"), help));
     }
     let digits = word.trim_start_matches(['+', '-']);
-    if digits.starts_with(|c: char| c.is_ascii_digit()) || digits.starts_with('.') && digits[1..].starts_with(|c: char| c.is_ascii_digit()) {
+    if digits.starts_with(|c: char| c.is_ascii_digit()) || digits.starts_with('.') && digits[1..].starts_with(|c: char| c.is_ascii_digit())
+    {
         return (!is_number(word)).then(|| {
             let message = format!("`{word}` begins like a number and is none");
             (Gravity::Refused, message, format!("quote it: `{quoted}`"))
@@ -513,7 +526,11 @@ fn judge(word: &str, name: bool) -> Option<(Gravity, String, String)> {
     }
     if word.contains(['/', '\\', '#']) {
         let message = if name { format!("`{word}` cannot be the name of a node") } else { format!("`{word}` needs quotes") };
-        let help = if name { "a line begins with the name of a node, such as `env` or `mount`".to_string() } else { format!("quote it: `{quoted}`") };
+        let help = if name {
+            "a line begins with the name of a node, such as `env` or `mount`".to_string()
+        } else {
+            format!("quote it: `{quoted}`")
+        };
         return Some((Gravity::Refused, message, help));
     }
     None
@@ -521,9 +538,8 @@ fn judge(word: &str, name: bool) -> Option<(Gravity, String, String)> {
 
 /// Whether KDL 2 reads a word as a number.
 fn is_number(word: &str) -> bool {
-    let digits = |text: &str, radix: u32| {
-        text.starts_with(|c: char| c.is_digit(radix)) && text.chars().all(|c| c.is_digit(radix) || c == '_')
-    };
+    let digits =
+        |text: &str, radix: u32| text.starts_with(|c: char| c.is_digit(radix)) && text.chars().all(|c| c.is_digit(radix) || c == '_');
     let word = word.strip_prefix(['+', '-']).unwrap_or(word);
     for (prefix, radix) in [("0x", 16), ("0o", 8), ("0b", 2)] {
         if let Some(rest) = word.strip_prefix(prefix) {

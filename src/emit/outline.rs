@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::identity::sha256_hex;
+use crate::digest::sha256_hex;
 use crate::plan::{From, Instruction, Operation, Plan, RunMount, Stage};
 use crate::source::Sources;
 

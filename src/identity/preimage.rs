@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{Sha256, sha256_hex};
+use crate::digest::{Sha256, sha256_hex};
 use crate::plan::{ContextFile, From, Instruction, Operation, Plan, Platform, RunMount, Stage};
 use crate::source::Span;
 
@@ -205,7 +205,9 @@ fn words(operation: &Operation) -> String {
             for mount in mounts {
                 match mount {
                     RunMount::Context { source, target } => list.extend(["context".to_string(), source.clone(), target.clone()]),
-                    RunMount::Secret { id, target, mode } => list.extend(["secret".to_string(), id.clone(), target.clone(), format!("{mode:04o}")]),
+                    RunMount::Secret { id, target, mode } => {
+                        list.extend(["secret".to_string(), id.clone(), target.clone(), format!("{mode:04o}")])
+                    }
                 }
             }
         }

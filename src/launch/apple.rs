@@ -11,8 +11,9 @@ pub use spec::AppleSpec;
 use spec::{Argv, Build, BuildJson, Builder, IdentityJson, Inputs, MountJson, Requires, Run, RunEnvJson, SecretJson, Sizes, StagedFile};
 
 use super::{Launch, LaunchMount, Limits};
+use crate::digest::sha256_hex;
 use crate::emit::dockerfile;
-use crate::identity::{Identity, labels, reference, sha256_hex};
+use crate::identity::{Identity, labels, reference};
 use crate::plan::shell::LINK_FILES;
 use crate::plan::{From, Operation, Plan, RunMount};
 use crate::problem::{Code, Problem, Problems};
@@ -240,7 +241,10 @@ fn shares(mounts: &[LaunchMount], options: &AppleOptions, problems: &mut Problem
             LaunchMount::Volume { name, target } => (name, target),
         };
         if source.contains(':') || target.contains(':') {
-            unsupported(problems, format!("the mount of `{}` at `{}` has a colon in its path", source.escape_debug(), target.escape_debug()));
+            unsupported(
+                problems,
+                format!("the mount of `{}` at `{}` has a colon in its path", source.escape_debug(), target.escape_debug()),
+            );
         }
         match mount {
             LaunchMount::Bind { source, target, access } if options.files.contains(source) => {

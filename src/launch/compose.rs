@@ -79,6 +79,7 @@ pub fn launch(run: &RunSpec, start: &Start, host: &Host, identity: &Identity) ->
             ("dev.silo.agent".to_string(), image.to_string()),
             ("dev.silo.identity".to_string(), identity.to_string()),
             ("dev.silo.project".to_string(), host.project.clone()),
+            ("dev.silo.workspace".to_string(), host.workspace.clone()),
         ]),
         terminal: matches!(host.terminal, Terminal::Interactive { .. }),
     };
@@ -133,7 +134,12 @@ impl Composer<'_> {
         for (what, path) in [("working directory", workspace), ("home folder", home)] {
             if !placeable(path) {
                 let message = format!("the {what} `{}` cannot be a folder of a container", path.escape_debug());
-                self.refuse(Code::LaunchTarget, message, None, "use a folder outside /proc, /sys, /dev and /etc, without control characters");
+                self.refuse(
+                    Code::LaunchTarget,
+                    message,
+                    None,
+                    "use a folder outside /proc, /sys, /dev and /etc, without control characters",
+                );
             }
         }
     }
@@ -157,7 +163,12 @@ impl Composer<'_> {
             } else if let Some((name, after)) = rest.strip_prefix("%{").and_then(|body| body.split_once('}')) {
                 let Some(value) = value(name) else {
                     let message = format!("`%{{{name}}}` means nothing in a container");
-                    self.refuse(Code::UnknownPlaceholder, message, origin, "write %{workspace}, %{home} or %{user}; %%{ stands for a plain %{");
+                    self.refuse(
+                        Code::UnknownPlaceholder,
+                        message,
+                        origin,
+                        "write %{workspace}, %{home} or %{user}; %%{ stands for a plain %{",
+                    );
                     return None;
                 };
                 out.push_str(value);

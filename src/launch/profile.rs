@@ -30,13 +30,7 @@ pub const MASKED_PATHS: &[&str] = &[
 ];
 
 /// Files of the kernel that cannot be written.
-pub const READ_ONLY_PATHS: &[&str] = &[
-    "/proc/bus",
-    "/proc/fs",
-    "/proc/irq",
-    "/proc/sys",
-    "/proc/sysrq-trigger",
-];
+pub const READ_ONLY_PATHS: &[&str] = &["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
 /// Processes and threads of a container when the configuration does not say.
 pub const PIDS: u64 = 4096;

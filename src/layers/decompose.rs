@@ -116,7 +116,8 @@ impl Reader {
 
     fn node(&mut self, block: &mut Block, node: &Node, rule: &'static NodeRule, outer: Context) {
         let context = outer.within(node.annotation.as_ref());
-        let operation = node.annotation.as_ref().map(|annotation| annotation.text.as_str()).filter(|text| matches!(*text, "remove" | "replace"));
+        let operation =
+            node.annotation.as_ref().map(|annotation| annotation.text.as_str()).filter(|text| matches!(*text, "remove" | "replace"));
         match rule.merge {
             Merge::FileLocal => {}
             Merge::Closed => self.closed(block, node, rule, context),
@@ -127,7 +128,15 @@ impl Reader {
             }
             Merge::Keyed if rule.rest.is_some() => {
                 for entry in node.arguments() {
-                    self.entity(block, node, rule, Some(text_of(&entry.value)), &[entry], context.within(entry.annotation.as_ref()), operation);
+                    self.entity(
+                        block,
+                        node,
+                        rule,
+                        Some(text_of(&entry.value)),
+                        &[entry],
+                        context.within(entry.annotation.as_ref()),
+                        operation,
+                    );
                 }
             }
             Merge::Keyed => {
@@ -295,7 +304,9 @@ impl Reader {
             self.entity(&mut whole.block, child, variable, None, &arguments, within, replace);
             let entity = entity_of(&mut whole.block, name, None, variable);
             match (arguments.is_empty(), child.property("from").is_none()) {
-                (false, true) => self.implied_removal(entity.properties.entry("from".into()).or_default(), within, child.name_span, child.span),
+                (false, true) => {
+                    self.implied_removal(entity.properties.entry("from".into()).or_default(), within, child.name_span, child.span)
+                }
                 (true, false) => self.implied_removal(&mut entity.arguments, within, child.name_span, child.span),
                 (true, true) | (false, false) => {}
             }

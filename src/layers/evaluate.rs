@@ -82,7 +82,12 @@ impl Evaluation<'_> {
         let key_argument = rule.arguments.iter().chain(rule.rest.as_ref()).map(|argument| argument.name).next().unwrap_or("arguments");
         let arguments = self.decide(&entity.arguments, &removals, &format!("{path}.{key_argument}"), alive);
         let mut entries: Vec<Entry> = Vec::new();
-        let plain = |name: Option<String>, value: &Value, statement: &Statement| Entry { name, annotation: None, value: value.clone(), span: statement.span };
+        let plain = |name: Option<String>, value: &Value, statement: &Statement| Entry {
+            name,
+            annotation: None,
+            value: value.clone(),
+            span: statement.span,
+        };
         if let Outcome::Holds(Statement { saying: Saying::Values(values), .. }) = &arguments
             && let Outcome::Holds(statement) = &arguments
         {
@@ -165,7 +170,8 @@ impl Evaluation<'_> {
 
     /// Keeps what was said of a slot for those who ask why.
     fn record(&mut self, statements: &[Statement], path: &str, outcome: &Outcome<'_>, alive: bool) {
-        let mut sorted: Vec<&Statement> = statements.iter().filter(|statement| !statement.implied || statement.saying != Saying::Remove).collect();
+        let mut sorted: Vec<&Statement> =
+            statements.iter().filter(|statement| !statement.implied || statement.saying != Saying::Remove).collect();
         sorted.sort_by(|a, b| {
             let strength = |s: &Statement| {
                 let place = self.order.place(s.file) as i64;
@@ -288,4 +294,3 @@ fn variables(node: Node) -> Node {
     entries.sort_by_key(|entry| entry.name.is_some());
     Node { entries, children: (!long.is_empty()).then_some(long), ..node }
 }
-

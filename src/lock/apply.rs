@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::{AptPackage, Artifact, Lock, LockedBase};
 use super::query::{LockState, state};
+use super::{AptPackage, Artifact, Lock, LockedBase};
 use crate::problem::{Code, Problem, Problems};
 use crate::source::Span;
 use crate::spec::{
-    AgentImage, Base, BuildEnv, Cause, Check, Component, ComponentId, Distribution, EnvName, Hook, ImageLayer, ImageSpec, Install, LspServer, McpServer,
-    Name, Registration, Step,
+    AgentImage, Base, BuildEnv, Cause, Check, Component, ComponentId, Distribution, EnvName, Hook, ImageLayer, ImageSpec, Install,
+    LspServer, McpServer, Name, Registration, Step,
 };
 
 /// An image whose every part is pinned: what the plan is made from.
@@ -152,7 +152,12 @@ fn stale(spec: &ImageSpec, changes: &[String]) -> Problem {
 
 fn pin_layer(name: Option<&Name>, steps: &[Step], origin: Span, lock: &Lock) -> PinnedLayer {
     let locked = lock.layers.iter().find(|layer| layer.name.as_ref() == name);
-    PinnedLayer { name: name.cloned(), steps: steps.to_vec(), artifacts: locked.map(|layer| layer.artifacts.clone()).unwrap_or_default(), origin }
+    PinnedLayer {
+        name: name.cloned(),
+        steps: steps.to_vec(),
+        artifacts: locked.map(|layer| layer.artifacts.clone()).unwrap_or_default(),
+        origin,
+    }
 }
 
 fn pin(component: &Component, lock: &Lock, problems: &mut Problems) -> Option<PinnedComponent> {

@@ -148,7 +148,10 @@ pub fn resolve(roots: &[Root], target: &Target, registry: &Registry) -> Result<S
                 Some(known) => {
                     for wanted in &wanted {
                         if !wanted.allows(&known.version) {
-                            failures.insert(format!("{} needs {name} {}, and {} needs {name} {}", wanted.by, wanted.text, known.by, known.text));
+                            failures.insert(format!(
+                                "{} needs {name} {}, and {} needs {name} {}",
+                                wanted.by, wanted.text, known.by, known.text
+                            ));
                         }
                     }
                     let fresh: BTreeSet<ExtraName> = extras.difference(&known.extras).cloned().collect();
@@ -229,18 +232,26 @@ struct Wanted {
 
 impl Wanted {
     fn of_root(root: &Root) -> Result<Wanted, String> {
-        let requirement = Requirement::<VerbatimUrl>::from_str(&root.name).map_err(|_| format!("`{}` is not the name of a project of PyPI", root.name))?;
+        let requirement = Requirement::<VerbatimUrl>::from_str(&root.name)
+            .map_err(|_| format!("`{}` is not the name of a project of PyPI", root.name))?;
         let specifiers = specifiers(&root.request)?;
         let text = specifiers.to_string();
-        Ok(Wanted { name: normalized(requirement.name.as_ref()), extras: requirement.extras, specifiers, by: "the configuration".to_string(), text })
+        Ok(Wanted {
+            name: normalized(requirement.name.as_ref()),
+            extras: requirement.extras,
+            specifiers,
+            by: "the configuration".to_string(),
+            text,
+        })
     }
 
     fn of_requirement(text: &str, by: &str, extras: &BTreeSet<ExtraName>, target: &Target) -> Result<Option<Wanted>, String> {
-        let requirement = Requirement::<VerbatimUrl>::from_str(text).map_err(|_| format!("{by} has the requirement `{text}`, which is not one"))?;
+        let requirement =
+            Requirement::<VerbatimUrl>::from_str(text).map_err(|_| format!("{by} has the requirement `{text}`, which is not one"))?;
         let extras: Vec<ExtraName> = extras.iter().cloned().collect();
-        let applies = Arch::ALL.iter().any(|arch| {
-            environment(target, *arch).is_some_and(|environment| requirement.evaluate_markers(&environment, &extras))
-        });
+        let applies = Arch::ALL
+            .iter()
+            .any(|arch| environment(target, *arch).is_some_and(|environment| requirement.evaluate_markers(&environment, &extras)));
         if !applies {
             return Ok(None);
         }
@@ -269,7 +280,11 @@ pub fn specifiers(request: &str) -> Result<VersionSpecifiers, String> {
             VersionSpecifiers::from_str(&if start { format!("=={text}.*") } else { format!("=={text}") }).map_err(|_| unknown())
         }
         Request::Range(text) => {
-            let parts: Vec<String> = text.split([',', ' ']).filter(|part| !part.is_empty()).map(|part| caret(part).unwrap_or_else(|| part.to_string())).collect();
+            let parts: Vec<String> = text
+                .split([',', ' '])
+                .filter(|part| !part.is_empty())
+                .map(|part| caret(part).unwrap_or_else(|| part.to_string()))
+                .collect();
             VersionSpecifiers::from_str(&parts.join(",")).map_err(|_| unknown())
         }
         Request::Word(_) => Err(unknown()),
@@ -360,10 +375,14 @@ fn rank(file: &str, arch: Arch, target: &Target) -> Option<(u32, (u32, u32))> {
         .filter_map(|(interface, python)| {
             if interface == exact && python == exact {
                 Some(3)
-            } else if interface == "abi3" && python.strip_prefix("cp3").and_then(|minor| minor.parse::<u64>().ok()).is_some_and(|minor| minor <= target.python.1) {
+            } else if interface == "abi3"
+                && python.strip_prefix("cp3").and_then(|minor| minor.parse::<u64>().ok()).is_some_and(|minor| minor <= target.python.1)
+            {
                 Some(2)
             } else if interface == "none" {
-                let any = python.strip_prefix("py3").is_some_and(|minor| minor.is_empty() || minor.parse::<u64>().is_ok_and(|minor| minor <= target.python.1));
+                let any = python
+                    .strip_prefix("py3")
+                    .is_some_and(|minor| minor.is_empty() || minor.parse::<u64>().is_ok_and(|minor| minor <= target.python.1));
                 if python == exact { Some(2) } else { any.then_some(1) }
             } else {
                 None

@@ -208,7 +208,9 @@ fn describe(step: &Step) -> Vec<String> {
         Step::Download { url, to: _, strip: _, checksum } => {
             let mut words = vec!["download".to_string(), url.0.clone()];
             match checksum {
-                Checksum::Sha256(hashes) => words.extend(hashes.iter().flat_map(|(arch, hash)| [arch.as_str().to_string(), hash.to_lowercase()])),
+                Checksum::Sha256(hashes) => {
+                    words.extend(hashes.iter().flat_map(|(arch, hash)| [arch.as_str().to_string(), hash.to_lowercase()]))
+                }
                 Checksum::Published { url } => words.extend(["published".to_string(), url.0.clone()]),
                 Checksum::TrustOnFirstUse => words.push("first-use".to_string()),
             }
@@ -224,7 +226,7 @@ fn hash(words: &[String]) -> String {
     for word in words {
         text.push_str(&format!("{}:{word}\n", word.len()));
     }
-    format!("sha256:{}", crate::identity::sha256_hex(text.as_bytes()))
+    format!("sha256:{}", crate::digest::sha256_hex(text.as_bytes()))
 }
 
 /// `sha256:…` over everything that was asked.
@@ -307,7 +309,12 @@ fn packages_change(what: &str, names: &[String], locked: &[super::AptPackage]) -
         }
     }
     let asked: BTreeSet<&str> = names.iter().map(|name| name.split_once('=').map_or(name.as_str(), |(name, _)| name)).collect();
-    changes.extend(locked.iter().filter(|package| !asked.contains(package.name.as_str())).map(|package| format!("{what} {} is no longer asked for", package.name)));
+    changes.extend(
+        locked
+            .iter()
+            .filter(|package| !asked.contains(package.name.as_str()))
+            .map(|package| format!("{what} {} is no longer asked for", package.name)),
+    );
     (!changes.is_empty()).then(|| changes.join(", "))
 }
 

@@ -56,7 +56,13 @@ pub fn epoch(text: &str) -> Option<u64> {
     let mut clock = words.next()?.split(':').map(|part| part.parse::<u64>().ok());
     let (hour, minute, second) = (clock.next()??, clock.next()??, clock.next()??);
     let zone = words.next()?;
-    if !matches!(zone, "UTC" | "GMT" | "Z" | "+0000") || !(1970..=9999).contains(&year) || !(1..=31).contains(&day) || hour > 23 || minute > 59 || second > 60 {
+    if !matches!(zone, "UTC" | "GMT" | "Z" | "+0000")
+        || !(1970..=9999).contains(&year)
+        || !(1..=31).contains(&day)
+        || hour > 23
+        || minute > 59
+        || second > 60
+    {
         return None;
     }
     // Days since 1970 by the civil calendar; March is the first month, so that leap days come last.

@@ -80,7 +80,8 @@ fn pieces(text: &str) -> Vec<Piece> {
     let mut rest = text.split('+').next().unwrap_or("");
     while let Some(first) = rest.chars().next() {
         let digits = first.is_ascii_digit();
-        let end = rest.find(|c: char| c.is_ascii_digit() != digits || !c.is_ascii_alphanumeric()).unwrap_or(rest.len()).max(first.len_utf8());
+        let end =
+            rest.find(|c: char| c.is_ascii_digit() != digits || !c.is_ascii_alphanumeric()).unwrap_or(rest.len()).max(first.len_utf8());
         let (piece, after) = rest.split_at(end);
         if digits {
             list.push(piece.parse().map_or_else(|_| Piece::Word(piece.to_string()), Piece::Number));

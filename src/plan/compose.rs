@@ -46,7 +46,8 @@ pub fn plan(image: &LockedImage, target: &Target, files: &Files) -> (Option<Plan
     let selection = match select(image, target) {
         Ok(selection) => selection,
         Err(missing) => {
-            problems.push(Problem::new(Code::UnknownDefinition, format!("there is no {missing}")).at(image.base_layer.origin, "in this image"));
+            problems
+                .push(Problem::new(Code::UnknownDefinition, format!("there is no {missing}")).at(image.base_layer.origin, "in this image"));
             return (None, problems);
         }
     };
@@ -91,7 +92,7 @@ impl<'a> Composer<'a> {
         let everything = !components.is_empty() || !clients.is_empty() || agent.is_some();
         let downloads = everything || layers.iter().chain([base_layer]).any(|layer| layer.steps.iter().any(is_staged));
         if downloads {
-            self.fetch_stage(base_reference(fetch, fetch_distribution), fetch_packages);
+            self.fetch_stage(base_reference(fetch, fetch_distribution), &fetch_distribution.suite, fetch_packages);
         }
         for client in clients {
             self.client_stage(client, clients);
@@ -110,7 +111,7 @@ impl<'a> Composer<'a> {
             }
         }
         let all: Vec<AptPackage> = all.into_values().collect();
-        steps.extend(self.apt("base", &all, base_layer.origin));
+        steps.extend(self.apt("base", &self.image.distribution.suite.clone(), &all, base_layer.origin));
         steps.extend(self.layer(base_layer));
         steps.extend(self.hooks("pre-build", pre_build));
         let from = From::Image(base_reference(base, distribution));
@@ -151,9 +152,9 @@ impl<'a> Composer<'a> {
         self.stages.push(Stage { name: StageName(name.to_string()), from, platform, steps });
     }
 
-    fn fetch_stage(&mut self, reference: String, packages: &[AptPackage]) {
+    fn fetch_stage(&mut self, reference: String, suite: &str, packages: &[AptPackage]) {
         let origin = self.image.base_layer.origin;
-        let mut steps = self.apt("fetch", packages, origin);
+        let mut steps = self.apt("fetch", suite, packages, origin);
         self.context.insert("install.sh".to_string(), ContextFile { mode: 0o755, bytes: INSTALL_SCRIPT.as_bytes().to_vec() });
         let copy = Operation::CopyContext { source: "install.sh".to_string(), target: INSTALLER.to_string() };
         steps.push(instruction(copy, "what follows recipes", None));
@@ -173,7 +174,8 @@ impl<'a> Composer<'a> {
                 Artifact::File { .. } | Artifact::Npm(_) | Artifact::Wheel { .. } => None,
             })
             .collect();
-        let mut steps = self.apt(&format!("{slug}/apt"), &packages, client.origin);
+        let suite = self.image.fetch_distribution.suite.clone();
+        let mut steps = self.apt(&format!("{slug}/apt"), &suite, &packages, client.origin);
         let recipe = self.recipe(client);
         if !recipe.is_empty() {
             steps.extend(self.install(recipe, &slug, "/", &reason(client), client.origin));
@@ -186,8 +188,9 @@ impl<'a> Composer<'a> {
         self.push(&slug, From::Stage(StageName(from)), Platform::Build, steps);
     }
 
-    /// Installs packages of the distribution at exact versions, in one step.
-    fn apt(&mut self, folder: &str, packages: &[AptPackage], origin: Span) -> Steps {
+    /// Installs packages of the distribution at exact versions, in one step. The lock pins what the release itself has; the image's own
+    /// sources also name its updates, so what those packages need is taken from the release too.
+    fn apt(&mut self, folder: &str, suite: &str, packages: &[AptPackage], origin: Span) -> Steps {
         let mut lines: BTreeSet<String> = BTreeSet::new();
         for AptPackage { name, versions } in packages {
             let mut add = |arch: &str, version: &str| {
@@ -223,7 +226,7 @@ impl<'a> Composer<'a> {
             secret("ca", "/dev/silo.ca", 0o444),
             secret("netrc", "/dev/silo.netrc", 0o444),
         ];
-        let run = Operation::Run { argv: vec!["/bin/sh".to_string(), format!("{DATA}/apt.sh")], mounts };
+        let run = Operation::Run { argv: vec!["/bin/sh".to_string(), format!("{DATA}/apt.sh"), suite.to_string()], mounts };
         let count = packages.len();
         vec![instruction(run, &format!("{count} package{} of the distribution", if count == 1 { "" } else { "s" }), Some(origin))]
     }
@@ -320,9 +323,10 @@ impl<'a> Composer<'a> {
     /// A Dockerfile is lines: what stands in one cannot hold the end of one.
     fn check(&mut self, name: &str, value: &str, origin: Option<Span>) {
         if value.chars().any(|c| matches!(c, '\n' | '\r' | '\0')) {
-            let problem = Problem::new(Code::UnsafeText, format!("the value of {name} holds a line break or NUL, which an image cannot carry"))
-                .at(origin.unwrap_or(self.image.base_layer.origin), "")
-                .help("write the text to a file with a `run` or `copy` step instead");
+            let problem =
+                Problem::new(Code::UnsafeText, format!("the value of {name} holds a line break or NUL, which an image cannot carry"))
+                    .at(origin.unwrap_or(self.image.base_layer.origin), "")
+                    .help("write the text to a file with a `run` or `copy` step instead");
             self.problems.push(problem);
         }
     }
@@ -458,7 +462,8 @@ impl<'a> Composer<'a> {
         }
         steps.extend(self.hooks(&slug, post_build));
         let mut steps = as_root(steps);
-        steps.extend(labels(vec![("dev.silo.agent", component.id.name.to_string()), ("dev.silo.agent.version", component.version.clone())]));
+        steps
+            .extend(labels(vec![("dev.silo.agent", component.id.name.to_string()), ("dev.silo.agent.version", component.version.clone())]));
         self.check("the agent's version", &component.version, Some(component.origin));
         self.push(&slug, From::Stage(StageName("environment".to_string())), Platform::Target, steps);
     }

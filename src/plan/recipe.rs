@@ -138,7 +138,9 @@ impl Recipe {
         for arch in Arch::ALL {
             let Some(url) = fill(url, arch, from, problems) else { return };
             let hash = from.artifacts.iter().find_map(|artifact| match artifact {
-                Artifact::File { arch: wanted, url: found, sha256, trust: _ } if *found == url && wanted.is_none_or(|wanted| wanted == arch) => {
+                Artifact::File { arch: wanted, url: found, sha256, trust: _ }
+                    if *found == url && wanted.is_none_or(|wanted| wanted == arch) =>
+                {
                     Some(sha256)
                 }
                 Artifact::File { .. } | Artifact::Apt(_) | Artifact::Npm(_) | Artifact::Wheel { .. } => None,
@@ -260,7 +262,8 @@ fn fill(template: &Template, arch: Arch, from: &Installation, problems: &mut Pro
     match expand(template, &values) {
         Ok(text) => Some(text),
         Err(name) => {
-            problems.push(Problem::new(Code::UnknownPlaceholder, format!("`%{{{name}}}` means nothing in {}", from.what)).at(from.origin, ""));
+            problems
+                .push(Problem::new(Code::UnknownPlaceholder, format!("`%{{{name}}}` means nothing in {}", from.what)).at(from.origin, ""));
             None
         }
     }

@@ -91,7 +91,8 @@ pub fn agent_files(agent: &PinnedAgent, problems: &mut Problems) -> BTreeMap<Str
                 written.insert(path.to_string(), ContextFile { mode: 0o644, bytes: text.into_bytes() });
             }
             None => problems.push(
-                Problem::new(Code::BadValue, format!("`{path}` cannot be written as TOML")).at(component.origin, "registered by this agent"),
+                Problem::new(Code::BadValue, format!("`{path}` cannot be written as TOML"))
+                    .at(component.origin, "registered by this agent"),
             ),
         }
     }
@@ -176,7 +177,11 @@ fn fill(pattern: &Pattern, server: &Server, env_reference: &Template) -> Value {
             "%{args}" => list(server.args.clone()),
             "%{argv}" => list(std::iter::once(server.command.clone()).chain(server.args.iter().cloned()).collect()),
             "%{env}" => Value::Object(
-                server.env.iter().map(|name| (name.to_string(), Value::String(named(&env_reference.0, &[("name", name.as_str())])))).collect(),
+                server
+                    .env
+                    .iter()
+                    .map(|name| (name.to_string(), Value::String(named(&env_reference.0, &[("name", name.as_str())]))))
+                    .collect(),
             ),
             "%{env.names}" => list(server.env.iter().map(EnvName::to_string).collect()),
             "%{extensions}" => list(server.languages.keys().cloned().collect()),
@@ -204,9 +209,10 @@ fn named(text: &str, values: &[(&str, &str)]) -> String {
     while let Some(at) = rest.find('%') {
         out.push_str(&rest[..at]);
         rest = &rest[at..];
-        let found = rest.strip_prefix("%{").and_then(|body| body.split_once('}')).and_then(|(name, after)| {
-            values.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value, after))
-        });
+        let found = rest
+            .strip_prefix("%{")
+            .and_then(|body| body.split_once('}'))
+            .and_then(|(name, after)| values.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value, after)));
         if let Some(after) = rest.strip_prefix("%%{") {
             out.push_str("%{");
             rest = after;

@@ -88,7 +88,13 @@ pub fn clients_of<'a>(steps: impl IntoIterator<Item = &'a Step>) -> BTreeSet<Com
         match step {
             Step::Npm { packages: _ } => clients.extend(npm_client()),
             Step::Pip { packages: _ } => clients.extend(pip_client()),
-            Step::Apt { .. } | Step::Download { .. } | Step::Copy { .. } | Step::Run(_) | Step::Bin { .. } | Step::Path { .. } | Step::Env { .. } => {}
+            Step::Apt { .. }
+            | Step::Download { .. }
+            | Step::Copy { .. }
+            | Step::Run(_)
+            | Step::Bin { .. }
+            | Step::Path { .. }
+            | Step::Env { .. } => {}
         }
     }
     clients

@@ -62,8 +62,11 @@ pub fn render(problems: &Problems, sources: &Sources, options: RenderOptions) ->
 
 /// `docs/errors.md`: every code, and what it means.
 pub fn reference() -> String {
-    let mut out = String::from("# Errors and warnings\n\n<!-- Generated from src/problem.rs: SILO_BLESS=1 cargo test --test main generated -->\n\n");
-    out.push_str("Every problem that silo reports has a code, which never changes its meaning. An error stops the command; a warning does not.\n\n");
+    let mut out =
+        String::from("# Errors and warnings\n\n<!-- Generated from src/problem.rs: SILO_BLESS=1 cargo test --test main generated -->\n\n");
+    out.push_str(
+        "Every problem that silo reports has a code, which never changes its meaning. An error stops the command; a warning does not.\n\n",
+    );
     out.push_str("| code | kind | meaning |\n|---|---|---|\n");
     for code in Code::ALL {
         let kind = match code.severity() {
@@ -198,7 +201,8 @@ impl Shown {
             let mut skipping = false;
             for (offset, c) in body.char_indices() {
                 let place = at + offset;
-                let near = |span: &Span| place + NEAR >= span.start as usize && place <= span.end.min(span.start + NEAR as u32) as usize + NEAR;
+                let near =
+                    |span: &Span| place + NEAR >= span.start as usize && place <= span.end.min(span.start + NEAR as u32) as usize + NEAR;
                 if long && !spans.iter().any(near) {
                     if !skipping {
                         shown.text.push('…');

@@ -39,7 +39,8 @@ fn check_node(problems: &mut Problems, node: &Node, rule: &'static NodeRule) {
 }
 
 fn check_annotation(problems: &mut Problems, node: &Node, rule: &'static NodeRule) {
-    let on_node: &[&str] = if std::ptr::eq(rule, &raw const table::PATTERN) { &["list"] } else { &["default", "force", "remove", "replace"] };
+    let on_node: &[&str] =
+        if std::ptr::eq(rule, &raw const table::PATTERN) { &["list"] } else { &["default", "force", "remove", "replace"] };
     let on_value: &[&str] = match rule.merge {
         super::Merge::Words | super::Merge::Variables => &["default", "force", "remove"],
         super::Merge::FileLocal
@@ -102,7 +103,8 @@ fn check_arguments(problems: &mut Problems, node: &Node, rule: &'static NodeRule
                     Some(property) => format!("`{}` is a property: write `{}=…`", property.name, property.name),
                     None => example_of(rule, "remove it"),
                 };
-                let problem = Problem::new(Code::ExtraArgument, format!("`{}` takes {count}", node.name)).at(entry.span, "one too many").help(help);
+                let problem =
+                    Problem::new(Code::ExtraArgument, format!("`{}` takes {count}", node.name)).at(entry.span, "one too many").help(help);
                 problems.push(problem);
             }
         }
@@ -156,7 +158,8 @@ fn home_of(name: &str) -> Option<String> {
     if find(table::STEPS, name).is_some() {
         return Some(format!("`{name}` belongs inside `base`, `layer` or `install`"));
     }
-    let homes: Vec<String> = table::TOP.iter().filter(|rule| find(rule.children, name).is_some()).map(|rule| format!("`{}`", rule.name)).collect();
+    let homes: Vec<String> =
+        table::TOP.iter().filter(|rule| find(rule.children, name).is_some()).map(|rule| format!("`{}`", rule.name)).collect();
     (!homes.is_empty()).then(|| format!("`{name}` belongs inside {}", homes.join(" or ")))
 }
 
@@ -185,7 +188,8 @@ fn check_value(problems: &mut Problems, node: &Node, entry: &Entry, name: &str, 
                 Some(near) => format!("did you mean `{near}`? It is {}", kind.describe()),
                 None => format!("it is {}", kind.describe()),
             };
-            let problem = Problem::new(Code::BadValue, format!("`{name}` cannot be `{text}`")).at(entry.span, "not one of its values").help(help);
+            let problem =
+                Problem::new(Code::BadValue, format!("`{name}` cannot be `{text}`")).at(entry.span, "not one of its values").help(help);
             problems.push(problem);
         }
         Type::Bool => wrong_type(problems, node, entry, name, kind, bool_help(name, text, entry)),
@@ -235,10 +239,17 @@ fn check_other(problems: &mut Problems, node: &Node, entry: &Entry, name: &str, 
             format!("write `{}`: without quotes KDL reads the number {read}", written(entry, &document::quote(number)))
         }
         (Value::Integer(number), Type::Mode) => {
-            format!("write `{}`: without quotes KDL reads the decimal number {number}", written(entry, &document::quote(&format!("0{number}"))))
+            format!(
+                "write `{}`: without quotes KDL reads the decimal number {number}",
+                written(entry, &document::quote(&format!("0{number}")))
+            )
         }
         (Value::Integer(number), Type::Size) => {
-            format!("say of what: `{}` or `{}`", written(entry, &document::quote(&format!("{number}GiB"))), written(entry, &document::quote(&format!("{number}MiB"))))
+            format!(
+                "say of what: `{}` or `{}`",
+                written(entry, &document::quote(&format!("{number}GiB"))),
+                written(entry, &document::quote(&format!("{number}MiB")))
+            )
         }
         (Value::Null, _) => "remove it; `#null` takes away a property".to_string(),
         (Value::Bool(_) | Value::Integer(_), Type::Bool | Type::Integer | Type::Number) => format!("`{name}` is {}", kind.describe()),
@@ -296,7 +307,13 @@ pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&
         let near = distance <= (candidate.chars().count().max(word.chars().count()) / 3).max(1) && word.chars().count() > 1;
         // Half a word is meant as the whole one.
         let begins = word.len() >= 3 && (candidate.starts_with(word.as_str()) || word.starts_with(candidate) && candidate.len() >= 3);
-        let score = if near { distance } else if begins { 10 } else { continue };
+        let score = if near {
+            distance
+        } else if begins {
+            10
+        } else {
+            continue;
+        };
         if best.is_none_or(|(least, _)| score < least) {
             best = Some((score, candidate));
         }

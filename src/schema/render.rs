@@ -64,7 +64,11 @@ fn schema_node(out: &mut String, rule: &'static NodeRule, depth: usize, around: 
     out.push_str(&format!("{indent}node{name} description={} {{\n", quote(rule.doc)));
     for property in rule.properties.iter().chain(rule.other_properties.as_ref()) {
         let name = if property.name == "*" { String::new() } else { format!(" {}", quote(property.name)) };
-        out.push_str(&format!("{indent}    prop{name} description={} {{\n{}{indent}    }}\n", quote(property.doc), schema_type(property.kind, depth + 2)));
+        out.push_str(&format!(
+            "{indent}    prop{name} description={} {{\n{}{indent}    }}\n",
+            quote(property.doc),
+            schema_type(property.kind, depth + 2)
+        ));
     }
     let required = rule.arguments.iter().filter(|argument| argument.required).count();
     if let Some(first) = rule.arguments.first().or(rule.rest.as_ref()) {
@@ -82,7 +86,8 @@ fn schema_node(out: &mut String, rule: &'static NodeRule, depth: usize, around: 
     if rule.other_children.is_some_and(|other| around.iter().any(|outer| std::ptr::eq(*outer, other))) {
         out.push_str(&format!("{indent}    // and so on, to any depth\n"));
     }
-    let fresh: Vec<&'static NodeRule> = children.into_iter().filter(|child| !around.iter().any(|outer| std::ptr::eq(*outer, *child))).collect();
+    let fresh: Vec<&'static NodeRule> =
+        children.into_iter().filter(|child| !around.iter().any(|outer| std::ptr::eq(*outer, *child))).collect();
     if !fresh.is_empty() {
         out.push_str(&format!("{indent}    children {{\n"));
         for child in fresh {
@@ -97,7 +102,9 @@ fn schema_node(out: &mut String, rule: &'static NodeRule, depth: usize, around: 
 fn schema_type(kind: Type, depth: usize) -> String {
     let indent = "    ".repeat(depth);
     match kind {
-        Type::Text | Type::Version | Type::Path | Type::Name | Type::EnvName | Type::Script | Type::Size => format!("{indent}type \"string\"\n"),
+        Type::Text | Type::Version | Type::Path | Type::Name | Type::EnvName | Type::Script | Type::Size => {
+            format!("{indent}type \"string\"\n")
+        }
         Type::Url => format!("{indent}type \"string\"\n{indent}format \"url\"\n"),
         Type::Mode => format!("{indent}type \"string\"\n{indent}pattern \"[0-7]{{3,4}}\"\n"),
         Type::Integer => format!("{indent}type \"number\"\n{indent}% 1\n"),
@@ -127,9 +134,13 @@ fn arguments(rule: &NodeRule) -> String {
 /// `docs/reference.md`: every node, with its arguments, properties, block, and how it is merged.
 pub fn reference() -> String {
     let mut out = format!("# silo.kdl: reference\n\n<!-- Generated from src/schema/table.rs: {MENDED_BY} -->\n\n");
-    out.push_str("A `silo.kdl` is a KDL 2 document. The order of its nodes means nothing, except within lists and among the steps of one block. ");
+    out.push_str(
+        "A `silo.kdl` is a KDL 2 document. The order of its nodes means nothing, except within lists and among the steps of one block. ",
+    );
     out.push_str("A hyphen and an underscore are the same in a node's name: `pre-build` is `pre_build`.\n\n");
-    out.push_str("Before a node or a value, `(default)` makes it weaker than the plain ones of other files and `(force)` stronger; before a node, ");
+    out.push_str(
+        "Before a node or a value, `(default)` makes it weaker than the plain ones of other files and `(force)` stronger; before a node, ",
+    );
     out.push_str("`(remove)` takes away what weaker files say, and `(replace)` does so and says something new. A property set to `#null` is taken away.\n\n");
     out.push_str("## At the top of a file\n");
     for rule in table::TOP {

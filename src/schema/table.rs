@@ -31,8 +31,24 @@ const RULE: NodeRule = NodeRule {
 
 /// The nodes at the top of a `silo.kdl`.
 pub static TOP: &[&NodeRule] = &[
-    &SILO, &IMPORT, &USE, &BASE, &LAYER, &LANGUAGE, &TOOL, &LSP, &MCP, &AGENT, &PRE_BUILD, &POST_BUILD, &PRE_RUN, &MOUNT, &CACHE, &ENV,
-    &RESOURCES, &DEFINE,
+    &SILO,
+    &IMPORT,
+    &USE,
+    &BASE,
+    &LAYER,
+    &LANGUAGE,
+    &TOOL,
+    &LSP,
+    &MCP,
+    &AGENT,
+    &PRE_BUILD,
+    &POST_BUILD,
+    &PRE_RUN,
+    &MOUNT,
+    &CACHE,
+    &ENV,
+    &RESOURCES,
+    &DEFINE,
 ];
 
 /// The nodes at the top of a file of the catalog.
@@ -292,8 +308,28 @@ static DEFINE: NodeRule = NodeRule {
     example: include_str!("../../schemas/examples/define.kdl"),
     arguments: &[required("kind", Type::OneOf(KINDS)), required("name", Type::Name)],
     children: &[
-        &DOC, &DEFINE_OPTION, &INSTALL, &CHECK, &SERVER_ENV, &PATH, &COMMAND, &ARGS, &SUBCOMMANDS, &EXTENSIONS, &STATE, &FILE, &REGISTER, &REQUIRES,
-        &MOUNT, &PRE_RUN, &POST_BUILD, &DEFAULT, &SUITE, &SECTIONS, &PACKAGES, &FETCH_PACKAGES,
+        &DOC,
+        &DEFINE_OPTION,
+        &INSTALL,
+        &CHECK,
+        &SERVER_ENV,
+        &PATH,
+        &COMMAND,
+        &ARGS,
+        &SUBCOMMANDS,
+        &EXTENSIONS,
+        &STATE,
+        &FILE,
+        &REGISTER,
+        &REQUIRES,
+        &MOUNT,
+        &PRE_RUN,
+        &POST_BUILD,
+        &DEFAULT,
+        &SUITE,
+        &SECTIONS,
+        &PACKAGES,
+        &FETCH_PACKAGES,
     ],
     merge: Merge::Closed,
     ..RULE
@@ -301,12 +337,8 @@ static DEFINE: NodeRule = NodeRule {
 
 // What stands in the blocks of others.
 
-static DOC: NodeRule = NodeRule {
-    name: "doc",
-    doc: "What people should know about it.",
-    arguments: &[required("text", Type::Text)],
-    ..RULE
-};
+static DOC: NodeRule =
+    NodeRule { name: "doc", doc: "What people should know about it.", arguments: &[required("text", Type::Text)], ..RULE };
 
 static LSP_NAMES: NodeRule = NodeRule {
     name: "lsp",
@@ -498,10 +530,7 @@ static INSTALL: NodeRule = NodeRule {
 static ARCH: NodeRule = NodeRule {
     name: "arch",
     doc: "What `%{arch}` stands for in this block, by architecture.",
-    properties: &[
-        property("amd64", Type::Text, "The word for amd64."),
-        property("arm64", Type::Text, "The word for arm64."),
-    ],
+    properties: &[property("amd64", Type::Text, "The word for amd64."), property("arm64", Type::Text, "The word for arm64.")],
     ..RULE
 };
 
@@ -569,19 +598,10 @@ static REGISTER_ARG: NodeRule = NodeRule {
     ..RULE
 };
 
-static LOCAL: NodeRule = NodeRule {
-    name: "local",
-    doc: "The entry of a server that runs in the container.",
-    other_children: Some(&PATTERN),
-    ..RULE
-};
+static LOCAL: NodeRule =
+    NodeRule { name: "local", doc: "The entry of a server that runs in the container.", other_children: Some(&PATTERN), ..RULE };
 
-static REMOTE: NodeRule = NodeRule {
-    name: "remote",
-    doc: "The entry of a server with a URL.",
-    other_children: Some(&PATTERN),
-    ..RULE
-};
+static REMOTE: NodeRule = NodeRule { name: "remote", doc: "The entry of a server with a URL.", other_children: Some(&PATTERN), ..RULE };
 
 /// A field of a pattern: a scalar, a list (several values or `(list)`), or a table (a block).
 pub static PATTERN: NodeRule = NodeRule {

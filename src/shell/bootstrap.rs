@@ -78,12 +78,17 @@ impl BootstrapError {
         match self {
             BootstrapError::NotLinux => Some("write `from=registry` at the base: then it is an image of a registry"),
             BootstrapError::NoProgram => Some("apt-get install mmdebstrap, or write `from=registry` at the base"),
-            BootstrapError::NoRights => Some("run silo as root, or allow user namespaces (sysctl kernel.unprivileged_userns_clone=1), or write `from=registry` at the base"),
+            BootstrapError::NoRights => Some(
+                "run silo as root, or allow user namespaces (sysctl kernel.unprivileged_userns_clone=1), or write `from=registry` at the base",
+            ),
             BootstrapError::NoIdentifiers => Some("apt-get install uidmap, or run silo as root, or write `from=registry` at the base"),
-            BootstrapError::Moved { uri: _, suite: _, found: _, locked: _ } => {
-                Some("run `silo lock`, or set SILO_APT_MIRROR to a snapshot of the archive that has that state, or pull the image from where it was built")
-            }
-            BootstrapError::NoArchive(_) | BootstrapError::Failed { status: _, lines: _ } | BootstrapError::Write { path: _, source: _ } | BootstrapError::Run { program: _, source: _ } => None,
+            BootstrapError::Moved { uri: _, suite: _, found: _, locked: _ } => Some(
+                "run `silo lock`, or set SILO_APT_MIRROR to a snapshot of the archive that has that state, or pull the image from where it was built",
+            ),
+            BootstrapError::NoArchive(_)
+            | BootstrapError::Failed { status: _, lines: _ }
+            | BootstrapError::Write { path: _, source: _ }
+            | BootstrapError::Run { program: _, source: _ } => None,
         }
     }
 }
@@ -132,7 +137,8 @@ async fn check(surroundings: &Surroundings) -> Result<(), BootstrapError> {
     if rustix::process::geteuid().is_root() {
         return Ok(());
     }
-    let namespaces = Command::new("unshare").args(["--user", "true"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().await;
+    let namespaces =
+        Command::new("unshare").args(["--user", "true"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().await;
     if !namespaces.is_ok_and(|status| status.success()) {
         return Err(BootstrapError::NoRights);
     }
@@ -153,7 +159,10 @@ async fn apt_options(surroundings: &Surroundings, uri: &str) -> Vec<String> {
     let dump = Command::new("apt-config").args(["dump", "Acquire"]).stdin(Stdio::null()).stderr(Stdio::null()).output().await;
     let dump = dump.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
     for line in dump.lines() {
-        let (Some(name), Some(value)) = (line.split_whitespace().next(), line.split_once('"').and_then(|(_, rest)| rest.rsplit_once('"'))) else { continue };
+        let (Some(name), Some(value)) = (line.split_whitespace().next(), line.split_once('"').and_then(|(_, rest)| rest.rsplit_once('"')))
+        else {
+            continue;
+        };
         let name = name.to_ascii_lowercase();
         let proxy = name.starts_with("acquire::http::proxy") || name.starts_with("acquire::https::proxy");
         if proxy && !name.contains("detect") && !value.0.is_empty() {
@@ -206,7 +215,12 @@ impl Drop for Running {
     }
 }
 
-async fn run(arguments: &[String], epoch: u64, surroundings: &Surroundings, progress: &(dyn Fn(&str) + Sync)) -> Result<(), BootstrapError> {
+async fn run(
+    arguments: &[String],
+    epoch: u64,
+    surroundings: &Surroundings,
+    progress: &(dyn Fn(&str) + Sync),
+) -> Result<(), BootstrapError> {
     let failed = |source| BootstrapError::Run { program: "mmdebstrap", source };
     let mut command = Command::new("mmdebstrap");
     command.args(arguments).env_clear().envs(&surroundings.variables).env("SOURCE_DATE_EPOCH", epoch.to_string()).env("LC_ALL", "C.UTF-8");

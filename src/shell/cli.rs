@@ -116,6 +116,9 @@ pub struct ContainerOptions {
     /// Processors of the container
     #[arg(long, value_name = "N")]
     pub cpus: Option<String>,
+    /// Give the container no network
+    #[arg(long)]
+    pub no_network: bool,
 }
 
 /// `silo run`
@@ -180,7 +183,10 @@ pub struct Lock {
     /// Write nothing; fail when silo.lock is missing or stale
     #[arg(long)]
     pub check: bool,
-    /// Resolve everything anew, not only what changed
+    /// Components to resolve anew, by name, besides what changed
+    #[arg(value_name = "NAME", conflicts_with_all = ["check", "all"])]
+    pub names: Vec<String>,
+    /// Resolve everything anew
     #[arg(long, conflicts_with = "check")]
     pub all: bool,
 }

@@ -16,6 +16,7 @@ pub mod run;
 use std::path::Path;
 
 use super::cli::{Cli, Command, ContainerOptions, Locking};
+use super::engine::Network;
 use super::failure::{Failure, system};
 use super::project::Project;
 use super::ui::Ui;
@@ -51,20 +52,16 @@ fn named(ui: &Ui, directory: Option<&Path>, words: &[String]) -> Result<u8, Fail
     let project = Project::load(directory, &container)?;
     if let Err(Failure::Usage { help, .. }) = project.agent(name) {
         let commands = ["build", "run", "shell", "exec", "check", "lock", "compile", "hash", "config", "ls", "rm", "completions"];
-        let help = match silo::problem::nearest(name, commands.into_iter()) {
+        let help = match silo::schema::nearest(name, commands.into_iter()) {
             Some(near) => Some(format!("did you mean `silo {near}`?")),
             None => help,
         };
         return Err(Failure::Usage { message: format!("`{name}` is neither a command nor a configured agent"), help });
     }
-    run::start(ui, project, name, args, Locking { locked: false })
+    run::start(ui, project, name, args, Locking { locked: false }, Network::Bridge)
 }
 
 /// A runtime for what waits on the network or an engine. Commands that need neither never start one.
 pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(system("starting the asynchronous runtime"))
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(system("starting the asynchronous runtime"))
 }

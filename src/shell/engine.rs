@@ -221,7 +221,12 @@ pub enum BuildError {
     Step(Box<FailedStep>),
     /// The engine's disk is full.
     #[error("the engine's disk is full{}", .step.as_ref().map(|step| format!(": {step}")).unwrap_or_default())]
-    #[diagnostic(code(engine::no_space), help("free space: `docker system df` shows what takes it, `docker builder prune` drops old build steps, `docker image prune` old images"))]
+    #[diagnostic(
+        code(engine::no_space),
+        help(
+            "free space: `docker system df` shows what takes it, `docker builder prune` drops old build steps, `docker image prune` old images"
+        )
+    )]
     NoSpace {
         /// The step that noticed.
         step: Option<Box<FailedStep>>,
@@ -264,17 +269,6 @@ pub struct RunRequest<'a> {
     pub private: PathBuf,
     /// Which network.
     pub network: Network,
-    /// Whether standard input reaches the program.
-    pub input: Input,
-}
-
-/// Whether standard input reaches the program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Input {
-    /// It does, and its end too.
-    Forward,
-    /// The program finds its input at its end.
-    Closed,
 }
 
 /// Files that say who is who.
@@ -293,30 +287,17 @@ pub enum Network {
     Bridge,
     /// Only its own loopback.
     None,
-    /// The host's.
-    Host,
 }
 
-/// What a container may do. Capabilities are always dropped and privileges never gained.
+/// What a container may do. Capabilities are always dropped, privileges never gained, and the image's files cannot be written to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Security {
     /// The seccomp profile as JSON; the engine's own when absent.
     pub seccomp: Option<String>,
-    /// Whether the image's files can be written to.
-    pub root: Root,
     /// Paths hidden from the container; the engine's own list when absent.
     pub masked_paths: Option<Vec<String>>,
     /// Paths that cannot be written to; the engine's own list when absent.
     pub readonly_paths: Option<Vec<String>>,
-}
-
-/// Whether the image's files can be written to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Root {
-    /// They cannot.
-    ReadOnly,
-    /// A copy that goes with the container can.
-    Writable,
 }
 
 /// A program to start in a running container.
@@ -334,8 +315,6 @@ pub struct ExecRequest {
     pub workdir: String,
     /// Whether a terminal is allocated.
     pub terminal: bool,
-    /// Whether standard input reaches the program.
-    pub input: Input,
 }
 
 /// How a program ended.
@@ -359,7 +338,10 @@ pub enum EngineError {
     },
     /// The named engine does not listen.
     #[error("no container engine listens at {address}")]
-    #[diagnostic(code(engine::not_running), help("start it: `sudo systemctl start docker`, or open Docker Desktop; if it listens elsewhere, set DOCKER_HOST"))]
+    #[diagnostic(
+        code(engine::not_running),
+        help("start it: `sudo systemctl start docker`, or open Docker Desktop; if it listens elsewhere, set DOCKER_HOST")
+    )]
     NotRunning {
         /// Where.
         address: String,
@@ -405,7 +387,12 @@ pub enum EngineError {
     },
     /// A host that cannot be reached: TLS, ssh, a named pipe.
     #[error("the engine's address `{host}` is of a kind that silo cannot reach")]
-    #[diagnostic(code(engine::host), help("use `unix:///path` or `tcp://host:port` without TLS; for ssh, forward the socket: `ssh -nNT -L /tmp/docker.sock:/var/run/docker.sock HOST`, then DOCKER_HOST=unix:///tmp/docker.sock"))]
+    #[diagnostic(
+        code(engine::host),
+        help(
+            "use `unix:///path` or `tcp://host:port` without TLS; for ssh, forward the socket: `ssh -nNT -L /tmp/docker.sock:/var/run/docker.sock HOST`, then DOCKER_HOST=unix:///tmp/docker.sock"
+        )
+    )]
     UnsupportedHost {
         /// As it was given.
         host: String,
@@ -433,7 +420,10 @@ pub enum EngineError {
     },
     /// The registry does not answer, or not this user.
     #[error("the engine could not get `{reference}` from its registry")]
-    #[diagnostic(code(engine::registry), help("check the name and the engine's network; if the registry wants a login: `docker login HOST`"))]
+    #[diagnostic(
+        code(engine::registry),
+        help("check the name and the engine's network; if the registry wants a login: `docker login HOST`")
+    )]
     Registry {
         /// What was asked for.
         reference: String,
@@ -443,7 +433,12 @@ pub enum EngineError {
     },
     /// The engine's disk is full.
     #[error("the engine's disk is full")]
-    #[diagnostic(code(engine::no_space), help("free space: `docker system df` shows what takes it, `docker builder prune` drops old build steps, `docker image prune` old images"))]
+    #[diagnostic(
+        code(engine::no_space),
+        help(
+            "free space: `docker system df` shows what takes it, `docker builder prune` drops old build steps, `docker image prune` old images"
+        )
+    )]
     NoSpace {
         /// The engine's words.
         #[source]
@@ -473,9 +468,6 @@ pub enum Operation {
     /// Removing an image.
     #[error("remove the image `{0}`")]
     RemoveImage(String),
-    /// Giving an image a further name.
-    #[error("tag the image `{0}`")]
-    Tag(String),
     /// Making an image from a root file system.
     #[error("import `{0}` as an image")]
     Import(String),

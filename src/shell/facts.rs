@@ -24,12 +24,10 @@ impl Caller {
         let uid = rustix::process::getuid().as_raw();
         let gid = rustix::process::getgid().as_raw();
         let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-        let entry = passwd.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|fields| {
-            fields.len() >= 6 && fields[2] == uid.to_string()
-        });
-        let usable = |name: &String| {
-            !name.is_empty() && name.len() <= 32 && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
-        };
+        let entry =
+            passwd.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|fields| fields.len() >= 6 && fields[2] == uid.to_string());
+        let usable =
+            |name: &String| !name.is_empty() && name.len() <= 32 && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
         let user = entry
             .as_ref()
             .map(|fields| fields[0].to_string())
@@ -108,21 +106,15 @@ pub fn git_identity() -> Option<GitIdentity> {
         .output()
         .ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
-    let value = |key: &str| {
-        text.lines().rev().find_map(|line| line.strip_prefix(key).and_then(|rest| rest.strip_prefix(' '))).map(str::to_string)
-    };
+    let value =
+        |key: &str| text.lines().rev().find_map(|line| line.strip_prefix(key).and_then(|rest| rest.strip_prefix(' '))).map(str::to_string);
     Some(GitIdentity { name: value("user.name")?, email: value("user.email")? })
 }
 
 /// The host's bundle of certificate authorities, when it has one: what clients inside a build need behind a TLS-intercepting proxy.
 pub fn certificate_bundle() -> Option<PathBuf> {
     let named = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);
-    let usual = [
-        "/etc/ssl/certs/ca-certificates.crt",
-        "/etc/pki/tls/certs/ca-bundle.crt",
-        "/etc/ssl/ca-bundle.pem",
-        "/etc/ssl/cert.pem",
-    ];
+    let usual = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem"];
     named.into_iter().chain(usual.map(PathBuf::from)).find(|path| path.is_file())
 }
 

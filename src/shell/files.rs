@@ -113,7 +113,8 @@ const TREE_LIMIT: (usize, u64) = (10_000, 64 << 20);
 /// Reads the file or folder that a `copy` step names, relative to the repository's root. Nothing outside the repository is read: a link that
 /// leads out is refused, and so is anything that is neither a file nor a folder.
 pub fn read_tree(root: &Path, source: &str) -> Result<Tree, Problem> {
-    let wrong = |message: String| Problem::new(Code::CopySource, message).help("name a file or folder of the repository, relative to its root");
+    let wrong =
+        |message: String| Problem::new(Code::CopySource, message).help("name a file or folder of the repository, relative to its root");
     let start = root.join(source).canonicalize().map_err(|error| wrong(format!("`{source}` cannot be copied: {error}")))?;
     if !start.starts_with(root) {
         return Err(wrong(format!("`{source}` is outside the repository")));

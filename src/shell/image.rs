@@ -14,7 +14,7 @@ use super::bootstrap;
 use super::cli::Locking;
 use super::command::failed;
 use super::engine::{self, docker::Docker};
-use super::engine::{Image, BuildError, BuildEvent, BuildRequest, Cache, EngineOptions, FailedStep};
+use super::engine::{BuildError, BuildEvent, BuildRequest, Cache, EngineOptions, FailedStep, Image};
 use super::facts;
 use super::failure::{Failure, system};
 use super::fetch;
@@ -31,17 +31,17 @@ pub async fn ensure_lock(ui: &Ui, project: &mut Project, scope: Scope, locking: 
         _ if locking.locked => project.fresh_lock(scope),
         (LockState::Stale(changes), _) => {
             ui.say(&format!("{} does not match the configuration ({}): updating it", project.lock_name(scope), changes.join("; ")));
-            update_lock(ui, project, scope, false).await
+            update_lock(ui, project, scope, fetch::Update::Changed).await
         }
         (LockState::Missing | LockState::Fresh, _) => {
             ui.say(&format!("there is no {} yet: writing it", project.lock_name(scope)));
-            update_lock(ui, project, scope, false).await
+            update_lock(ui, project, scope, fetch::Update::Changed).await
         }
     }
 }
 
 /// Resolves what the lock does not answer, or everything, and writes it.
-pub async fn update_lock(ui: &Ui, project: &mut Project, scope: Scope, all: bool) -> Result<Lock, Failure> {
+pub async fn update_lock(ui: &Ui, project: &mut Project, scope: Scope, update: fetch::Update) -> Result<Lock, Failure> {
     let started = Instant::now();
     // The caller's own lock starts from the committed one, so that both pin the same versions.
     let mut old = project.read_lock(scope)?;
@@ -58,11 +58,7 @@ pub async fn update_lock(ui: &Ui, project: &mut Project, scope: Scope, all: bool
             engine.resolve_digest(&reference).await.map_err(|error| fetch::chain(&error))
         })
     };
-    let options = fetch::Options {
-        surroundings: &surroundings,
-        update: if all { fetch::Update::All } else { fetch::Update::Changed },
-        resolve_image: &resolve_image,
-    };
+    let options = fetch::Options { surroundings: &surroundings, update, resolve_image: &resolve_image };
     let report = |event: fetch::Event| {
         if ui.is_live() {
             ui.transient(&match event {
@@ -74,8 +70,7 @@ pub async fn update_lock(ui: &Ui, project: &mut Project, scope: Scope, all: bool
     let image = project.spec(scope).image.clone();
     let resolved = fetch::resolve(&image, old.as_ref(), &options, &report).await;
     ui.clear_transient();
-    let (lock, problems) =
-        resolved.map_err(|problems| Failure::Problems { problems, sources: Box::new(project.sources.clone()) })?;
+    let (lock, problems) = resolved.map_err(|problems| Failure::Problems { problems, sources: Box::new(project.sources.clone()) })?;
     ui.problems(&problems, &project.sources);
     let text = lock.print();
     if std::fs::read_to_string(&path).is_ok_and(|before| before == text) {
@@ -98,7 +93,14 @@ pub enum Made {
 }
 
 /// Makes sure that the engine has the image of an identity; builds it when it has not.
-pub async fn ensure(ui: &Ui, project: &Project, compiled: &Compiled, target: &Target, engine: &Docker, cache: Cache) -> Result<Made, Failure> {
+pub async fn ensure(
+    ui: &Ui,
+    project: &Project,
+    compiled: &Compiled,
+    target: &Target,
+    engine: &Docker,
+    cache: Cache,
+) -> Result<Made, Failure> {
     let reference = compiled.reference();
     if cache == Cache::Use
         && let Some(image) = engine.find(&reference).await?
@@ -112,16 +114,40 @@ pub async fn ensure(ui: &Ui, project: &Project, compiled: &Compiled, target: &Ta
     Ok(Made::Built)
 }
 
-/// A bootstrapped base must be on the engine before a build; a registry's image is pulled by the build itself.
+/// A base must be on the engine before a build: made here, or pulled with the caller's own login.
 async fn ensure_base(ui: &Ui, project: &Project, base: &LockedBase, distribution: &Distribution, engine: &Docker) -> Result<(), Failure> {
-    match base.from {
-        BaseFrom::Registry => return Ok(()),
-        BaseFrom::Bootstrap => {}
-    }
     let reference = plan::base_reference(base, distribution);
     if engine.find(&reference).await?.is_some() {
         return Ok(());
     }
+    match base.from {
+        BaseFrom::Registry => {
+            ui.say(&format!("pulling {reference}"));
+            let pulled = engine
+                .pull(&reference, |event| {
+                    if ui.is_live() {
+                        let bytes = event.bytes.map(|(done, total)| format!(" {} of {} MB", done / 1_000_000, total / 1_000_000));
+                        let layer = event.layer.unwrap_or_default();
+                        ui.transient(&format!("{layer} {}{}", event.status, bytes.unwrap_or_default()));
+                    }
+                })
+                .await;
+            ui.clear_transient();
+            Ok(pulled?)
+        }
+        BaseFrom::Bootstrap => make_base(ui, project, base, distribution, engine, &reference).await,
+    }
+}
+
+/// Makes a base from its distribution's packages and gives it to the engine.
+async fn make_base(
+    ui: &Ui,
+    project: &Project,
+    base: &LockedBase,
+    distribution: &Distribution,
+    engine: &Docker,
+    reference: &str,
+) -> Result<(), Failure> {
     ui.say(&format!("making the base {} from its distribution's packages (once)", base.reference));
     let started = Instant::now();
     let folder = project.caller.cache_directory().join("bootstrap");
@@ -135,7 +161,7 @@ async fn ensure_base(ui: &Ui, project: &Project, base: &LockedBase, distribution
     ui.clear_transient();
     let tar = made.map_err(|error| Failure::Refused { message: fetch::chain(&error), help: error.help().map(str::to_string) })?;
     let labels = BTreeMap::from([("dev.silo.base".to_string(), base.digest.clone())]);
-    engine.import_rootfs(&tar, &reference, &labels).await?;
+    engine.import_rootfs(&tar, reference, &labels).await?;
     // The engine has it now; a copy on disk is of no more use.
     let _ = std::fs::remove_file(&tar);
     ui.say(&format!("made {reference} in {}", seconds(started.elapsed())));
@@ -160,18 +186,21 @@ fn secrets(project: &Project) -> BTreeMap<String, Vec<u8>> {
             None => read(home.join(".config/pip/pip.conf")).or_else(|| read(home.join(".pip/pip.conf"))),
         }
     };
-    [
-        ("ca", facts::certificate_bundle().and_then(read)),
-        ("npmrc", npmrc()),
-        ("pip", pip()),
-        ("netrc", read(home.join(".netrc"))),
-    ]
-    .into_iter()
-    .filter_map(|(id, value)| Some((id.to_string(), value?)))
-    .collect()
+    [("ca", facts::certificate_bundle().and_then(read)), ("npmrc", npmrc()), ("pip", pip()), ("netrc", read(home.join(".netrc")))]
+        .into_iter()
+        .filter_map(|(id, value)| Some((id.to_string(), value?)))
+        .collect()
 }
 
-async fn build(ui: &Ui, project: &Project, compiled: &Compiled, target: &Target, reference: &str, engine: &Docker, cache: Cache) -> Result<(), Failure> {
+async fn build(
+    ui: &Ui,
+    project: &Project,
+    compiled: &Compiled,
+    target: &Target,
+    reference: &str,
+    engine: &Docker,
+    cache: Cache,
+) -> Result<(), Failure> {
     let started = Instant::now();
     let origin = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     ui.say(&format!("building {target} ({})", compiled.short()));

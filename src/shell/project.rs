@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use silo::catalog::Catalog;
+use silo::digest;
 use silo::document::{self, Document};
 use silo::identity::{self, Identity, Preimage};
 use silo::launch::{self, Host, Launch, Program, Start, Terminal};
@@ -86,10 +87,16 @@ impl Project {
             Some(directory) => directory.to_path_buf(),
             None => std::env::current_dir().map_err(system("finding the working directory"))?,
         };
-        let workspace =
-            directory.canonicalize().map_err(system(format!("opening the directory {}", directory.display())))?;
+        let workspace = directory.canonicalize().map_err(system(format!("opening the directory {}", directory.display())))?;
         let places = Places::find(&caller, &workspace);
-        let mut reader = Reader { caller: &caller, places: &places, sources: Sources::default(), problems: Problems::default(), files: Vec::new(), paths: Vec::new() };
+        let mut reader = Reader {
+            caller: &caller,
+            places: &places,
+            sources: Sources::default(),
+            problems: Problems::default(),
+            files: Vec::new(),
+            paths: Vec::new(),
+        };
         reader.read_all(options);
         let Reader { mut sources, mut problems, files, paths, .. } = reader;
 
@@ -145,7 +152,11 @@ impl Project {
                 let names: Vec<&str> = self.spec.run.agents.iter().map(|agent| agent.name.as_str()).collect();
                 Failure::Usage {
                     message: "which agent? the configuration has several".to_string(),
-                    help: Some(format!("name one of {}, or set a default: `use agent={}`", names.join(", "), names.first().unwrap_or(&"NAME"))),
+                    help: Some(format!(
+                        "name one of {}, or set a default: `use agent={}`",
+                        names.join(", "),
+                        names.first().unwrap_or(&"NAME")
+                    )),
                 }
             }),
         }
@@ -193,7 +204,7 @@ impl Project {
             .take(24)
             .collect();
         let name = name.trim_matches('-');
-        let hash = identity::sha256_hex(path.as_bytes());
+        let hash = digest::sha256_hex(path.as_bytes());
         format!("{}-{}", if name.is_empty() { "root" } else { name }, &hash[..8])
     }
 
@@ -229,9 +240,9 @@ impl Project {
         match lock::state(&self.spec(scope).image, lock.as_ref()) {
             LockState::Fresh => {}
             LockState::Missing => {
-                return Err(self.stop(
-                    Problem::new(Code::LockMissing, format!("there is no {name}")).help("run `silo lock` and commit the file"),
-                ));
+                return Err(
+                    self.stop(Problem::new(Code::LockMissing, format!("there is no {name}")).help("run `silo lock` and commit the file"))
+                );
             }
             LockState::Stale(changes) => {
                 return Err(self.stop(
@@ -323,7 +334,7 @@ impl Project {
         if let Some(agent) = self.spec.run.agents.iter().find(|agent| agent.name.as_str() == name) {
             return Ok(agent.name.clone());
         }
-        let help = match silo::problem::nearest(name, names.iter().copied()) {
+        let help = match silo::schema::nearest(name, names.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
             None if names.is_empty() => format!("no agent is configured: add `agent {name}` to {}", files::FILE),
             None => format!("configured are: {}; add `agent {name}` to {} for another", names.join(", "), files::FILE),
@@ -343,7 +354,7 @@ fn decode(layered: &Layered, sources: &mut Sources) -> (Option<Spec>, Problems) 
 /// Eight hexadecimal digits that no other launch of this moment has.
 fn unique() -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    identity::sha256_hex(format!("{} {}", std::process::id(), now.as_nanos()).as_bytes())[..8].to_string()
+    digest::sha256_hex(format!("{} {}", std::process::id(), now.as_nanos()).as_bytes())[..8].to_string()
 }
 
 /// Whether the caller sits at a terminal: both ends of it, since a terminal in the container needs both.
@@ -498,9 +509,11 @@ impl Reader<'_> {
 }
 
 fn is_root(document: &Document) -> bool {
-    document.nodes.iter().filter(|node| node.name == "silo").any(|node| {
-        node.property("root").is_some_and(|entry| entry.value == document::Value::Bool(true))
-    })
+    document
+        .nodes
+        .iter()
+        .filter(|node| node.name == "silo")
+        .any(|node| node.property("root").is_some_and(|entry| entry.value == document::Value::Bool(true)))
 }
 
 /// The `SILO_*` variables that configure, as the text that says the same.
@@ -548,6 +561,9 @@ fn options_text(options: &ContainerOptions) -> String {
 }
 
 fn number_or_text(value: &str) -> String {
-    let digits = !value.is_empty() && value.chars().all(|c| c.is_ascii_digit() || c == '.') && value.starts_with(|c: char| c.is_ascii_digit()) && !value.ends_with('.');
+    let digits = !value.is_empty()
+        && value.chars().all(|c| c.is_ascii_digit() || c == '.')
+        && value.starts_with(|c: char| c.is_ascii_digit())
+        && !value.ends_with('.');
     if digits { value.to_string() } else { document::quote(value) }
 }

@@ -9,6 +9,7 @@ use silo::source::Sources;
 
 use super::cli;
 use super::failure::Failure;
+use super::fetch::chain;
 
 /// The two streams and how to write on them.
 #[derive(Clone, Copy, Debug)]
@@ -42,11 +43,6 @@ impl Ui {
     /// Whether talk is wanted at all.
     pub fn is_quiet(&self) -> bool {
         self.quiet
-    }
-
-    /// Columns of the terminal, within what is good to read.
-    pub fn width(&self) -> usize {
-        self.width
     }
 
     /// Data, to standard output, exactly as given. A reader that went away (`silo … | head`) ends the writing quietly.
@@ -99,8 +95,8 @@ impl Ui {
             Failure::Said(_) => {}
             Failure::Usage { message, help } | Failure::Refused { message, help } => self.error(message, help.as_deref()),
             Failure::System { operation, help, source } => self.error(&format!("{operation}: {source}"), help.as_deref()),
-            Failure::Engine(error) => self.error(&with_causes(error), help_of(error).as_deref()),
-            Failure::Build(error) => self.error(&with_causes(error), help_of(error).as_deref()),
+            Failure::Engine(error) => self.error(&chain(error), help_of(error).as_deref()),
+            Failure::Build(error) => self.error(&chain(error), help_of(error).as_deref()),
         }
     }
 
@@ -130,11 +126,6 @@ impl Ui {
         }
     }
 
-    /// An error with its causes as one sentence.
-    pub fn sentence(&self, error: &dyn std::error::Error) -> String {
-        with_causes(error)
-    }
-
     /// The text in a colour, as the number of SGR says.
     pub fn paint(&self, sgr: &str, text: &str) -> String {
         if self.color { format!("\x1b[{sgr}m{text}\x1b[0m") } else { text.to_string() }
@@ -148,19 +139,4 @@ fn help_of(error: &dyn miette::Diagnostic) -> Option<String> {
 /// Puts the terminal back as it was, for when something breaks while it is in raw mode.
 pub fn restore_terminal() {
     super::engine::docker::restore_terminal();
-}
-
-/// An error's text followed by its causes', each once.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        let said = next.to_string();
-        if !text.contains(&said) {
-            text.push_str(": ");
-            text.push_str(&said);
-        }
-        cause = next.source();
-    }
-    text
 }

@@ -11,7 +11,10 @@ fn an_index_is_read_in_pieces_of_any_size() {
         let mut index = Index::new(["git", "jq", "awk", "missing"]);
         INDEX.as_bytes().chunks(size).for_each(|piece| index.push(piece));
         let (found, provided) = index.finish();
-        assert_eq!(found.into_iter().collect::<Vec<_>>(), [("git".to_string(), "1:2.39.5-0+deb12u3".to_string()), ("jq".to_string(), "1.6-2.1".to_string())]);
+        assert_eq!(
+            found.into_iter().collect::<Vec<_>>(),
+            [("git".to_string(), "1:2.39.5-0+deb12u3".to_string()), ("jq".to_string(), "1.6-2.1".to_string())]
+        );
         assert_eq!(provided.keys().collect::<Vec<_>>(), ["awk"]);
     }
     let mut index = Index::new(["git=1:2.39.2-1"]);
@@ -21,7 +24,16 @@ fn an_index_is_read_in_pieces_of_any_size() {
 
 #[test]
 fn versions_are_ordered_as_dpkg_orders_them() {
-    for (lower, higher) in [("1.0~rc1", "1.0"), ("1.0", "1.0-1"), ("1.9", "1.10"), ("2:0.1", "10:0.0"), ("1.0-1", "1.0-1+deb12u1"), ("1.0a", "1.0+"), ("1.0~~", "1.0~"), ("9", "1:0")] {
+    for (lower, higher) in [
+        ("1.0~rc1", "1.0"),
+        ("1.0", "1.0-1"),
+        ("1.9", "1.10"),
+        ("2:0.1", "10:0.0"),
+        ("1.0-1", "1.0-1+deb12u1"),
+        ("1.0a", "1.0+"),
+        ("1.0~~", "1.0~"),
+        ("9", "1:0"),
+    ] {
         assert_eq!(compare(lower, higher), Ordering::Less, "{lower} {higher}");
         assert_eq!(compare(higher, lower), Ordering::Greater, "{lower} {higher}");
     }

@@ -3,7 +3,7 @@ use std::sync::Mutex;
 use super::image;
 use super::shell::bootstrap::{BootstrapError, bootstrap, usual_mirror};
 use super::shell::fetch::{Client, Surroundings, open};
-use silo::identity::sha256_hex;
+use silo::digest::sha256_hex;
 use silo::lock::LockedBase;
 use silo::spec::{BaseFrom, Distribution};
 
@@ -11,7 +11,12 @@ async fn base() -> (LockedBase, Distribution, Surroundings) {
     let distribution = image("base \"debian:bookworm\" from=bootstrap\n").base.distribution;
     let surroundings = Surroundings::of_process(std::path::Path::new("/"));
     let archive = open(&Client::new(None).unwrap(), &surroundings, &distribution).await.unwrap();
-    let base = LockedBase { reference: "debian:bookworm".to_string(), from: BaseFrom::Bootstrap, digest: archive.digest, epoch: archive.release.date };
+    let base = LockedBase {
+        reference: "debian:bookworm".to_string(),
+        from: BaseFrom::Bootstrap,
+        digest: archive.digest,
+        epoch: archive.release.date,
+    };
     (base, distribution, surroundings)
 }
 
@@ -23,7 +28,9 @@ async fn two_runs_give_the_same_bytes_and_nothing_of_this_machine() {
         let folder = tempfile::tempdir().unwrap();
         let lines = Mutex::new(Vec::new());
         let start = std::time::Instant::now();
-        let tar = bootstrap(&base, &distribution, &surroundings, folder.path(), &|line: &str| lines.lock().unwrap().push(line.to_string())).await.unwrap_or_else(|error| panic!("{error}"));
+        let tar = bootstrap(&base, &distribution, &surroundings, folder.path(), &|line: &str| lines.lock().unwrap().push(line.to_string()))
+            .await
+            .unwrap_or_else(|error| panic!("{error}"));
         println!("{:?}, {} bytes", start.elapsed(), tar.metadata().unwrap().len());
         assert!(lines.lock().unwrap().len() > 5);
         let bytes = std::fs::read(&tar).unwrap();
@@ -41,7 +48,9 @@ async fn two_runs_give_the_same_bytes_and_nothing_of_this_machine() {
         let sources = &files["etc/apt/sources.list"];
         assert!(sources.contains("bookworm main") && sources.contains("bookworm-security main"), "{sources}");
         assert!(sources.contains(&usual_mirror("bookworm").await.unwrap()), "{sources}");
-        for gone in ["etc/apt/sources.list.silo", "etc/apt/apt.conf.d/99mmdebstrap", "var/log/dpkg.log", "etc/ssl/certs/ca-certificates.crt"] {
+        for gone in
+            ["etc/apt/sources.list.silo", "etc/apt/apt.conf.d/99mmdebstrap", "var/log/dpkg.log", "etc/ssl/certs/ca-certificates.crt"]
+        {
             assert!(!files.contains_key(gone), "{gone}");
         }
         assert!(!files.keys().any(|path| path.starts_with("var/lib/apt/lists/") && path.contains("Packages")));

@@ -28,16 +28,21 @@ fn roots(list: &[(&str, &str)]) -> BTreeMap<Arch, Vec<Root>> {
 fn places(list: &[(&str, &str)], registry: &Registry) -> Vec<String> {
     let tree = resolve(&roots(list), registry).unwrap();
     let arch = |package: &NpmPackage| package.arch.map(|arch| format!(" {}", arch.as_str())).unwrap_or_default();
-    tree.packages.iter().map(|package| format!("{}@{}{}", package.path.replace("node_modules/", ">"), package.version, arch(package))).collect()
+    tree.packages
+        .iter()
+        .map(|package| format!("{}@{}{}", package.path.replace("node_modules/", ">"), package.version, arch(package)))
+        .collect()
 }
 
 #[test]
 fn packages_are_hoisted_and_nested_only_where_versions_differ() {
-    let registry = registry(r#"{
+    let registry = registry(
+        r#"{
         "a": {"1.0.0": {"dependencies": {"b": "^1", "c": "^1"}}},
         "b": {"1.4.0": {"dependencies": {"c": "^2"}}, "2.0.0": {}},
         "c": {"1.0.0": {}, "1.9.0": {}, "2.1.0": {}}
-    }"#);
+    }"#,
+    );
     assert_eq!(places(&[("a", "")], &registry), [">a@1.0.0", ">b@1.4.0", ">b/>c@2.1.0", ">c@1.9.0"]);
     assert_eq!(places(&[("a", ""), ("b", "2.0.0")], &registry), [">a@1.0.0", ">a/>b@1.4.0", ">a/>b/>c@2.1.0", ">b@2.0.0", ">c@1.9.0"]);
 }
@@ -53,7 +58,8 @@ fn what_is_not_known_is_asked_for() {
 
 #[test]
 fn platform_packages_are_in_their_own_trees() {
-    let registry = registry(r#"{
+    let registry = registry(
+        r#"{
         "a": {"1.0.0": {"optionalDependencies": {"x64": "*", "arm": "*", "mac": "*", "musl": "*", "gone": "*"}}},
         "x64": {"1.0.0": {"os": ["linux"], "cpu": ["x64"]}},
         "arm": {"1.0.0": {"os": ["!win32"], "cpu": ["arm64"], "dependencies": {"only": "*"}}},
@@ -61,7 +67,10 @@ fn platform_packages_are_in_their_own_trees() {
         "musl": {"1.0.0": {"os": ["linux"], "libc": ["musl"]}},
         "only": {"1.0.0": {}},
         "gone": {}
-    }"#.replace("\"gone\": {}", "\"gone\": {\"1.0.0\": {\"os\": [\"aix\"]}}").as_str());
+    }"#
+        .replace("\"gone\": {}", "\"gone\": {\"1.0.0\": {\"os\": [\"aix\"]}}")
+        .as_str(),
+    );
     assert_eq!(places(&[("a", "")], &registry), [">a@1.0.0", ">arm@1.0.0 arm64", ">only@1.0.0 arm64", ">x64@1.0.0 amd64"]);
     let Err(Unsolved::Failed(reasons)) = resolve(&roots(&[("mac", "")]), &registry) else { panic!() };
     assert!(reasons[0].contains("does not run on Linux"), "{reasons:?}");
@@ -69,11 +78,13 @@ fn platform_packages_are_in_their_own_trees() {
 
 #[test]
 fn peers_are_installed_beside_and_optional_ones_are_not() {
-    let registry = registry(r#"{
+    let registry = registry(
+        r#"{
         "a": {"1.0.0": {"dependencies": {"plug": "*"}}},
         "plug": {"1.0.0": {"peerDependencies": {"host": "^2", "extra": "*"}, "peerDependenciesMeta": {"extra": {"optional": true}}}},
         "host": {"1.0.0": {}, "2.5.0": {}}, "extra": {"1.0.0": {}}
-    }"#);
+    }"#,
+    );
     assert_eq!(places(&[("a", "")], &registry), [">a@1.0.0", ">host@2.5.0", ">plug@1.0.0"]);
     let tree = resolve(&roots(&[("a", ""), ("host", "1")]), &registry).unwrap();
     assert_eq!(tree.warnings.len(), 1, "{:?}", tree.warnings);
@@ -81,10 +92,12 @@ fn peers_are_installed_beside_and_optional_ones_are_not() {
 
 #[test]
 fn aliases_bundles_and_deprecation() {
-    let registry = registry(r#"{
+    let registry = registry(
+        r#"{
         "a": {"1.0.0": {"dependencies": {"b-old": "npm:b@^1", "in": "*"}, "bundleDependencies": ["in"], "bin": "./run.js"}},
         "b": {"1.0.0": {}, "1.1.0": {"deprecated": "broken"}, "2.0.0": {}}
-    }"#);
+    }"#,
+    );
     let tree = resolve(&roots(&[("a", "")]), &registry).unwrap();
     assert_eq!(tree.packages[1].path, "node_modules/b-old");
     assert_eq!(tree.packages[1].name.as_deref(), Some("b"));
@@ -108,21 +121,26 @@ fn one_package_at_two_versions_is_one_for_each_architecture() {
 
 #[test]
 fn packages_that_exclude_each_other_for_ever_are_a_failure() {
-    let registry = registry(r#"{
+    let registry = registry(
+        r#"{
         "a": {"1.0.0": {"dependencies": {"b": "1.0.0"}}, "2.0.0": {"dependencies": {"b": "2.0.0"}}},
         "b": {"1.0.0": {"dependencies": {"a": "2.0.0"}}, "2.0.0": {"dependencies": {"a": "1.0.0"}}}
-    }"#);
+    }"#,
+    );
     let result = resolve(&roots(&[("a", "1.0.0")]), &registry);
     assert!(matches!(result, Err(Unsolved::Failed(_))), "{result:?}");
 }
 
 #[test]
 fn the_newest_version_is_one_that_every_package_has() {
-    let registry = registry(r#"{
+    let registry = registry(
+        r#"{
         "x": {"20.1.0": {}, "22.1.0": {}, "22.3.0": {}, "24.0.0": {}, "26.0.0": {}},
         "y": {"20.1.0": {}, "22.1.0": {}, "24.0.0": {}, "25.0.0-rc.1": {}, "26.1.0": {}}
-    }"#);
-    let tracks: Vec<Track> = ["x", "y"].map(|name| Track { document: registry[name].as_ref().unwrap(), prefix: String::new(), suffix: String::new() }).into();
+    }"#,
+    );
+    let tracks: Vec<Track> =
+        ["x", "y"].map(|name| Track { document: registry[name].as_ref().unwrap(), prefix: String::new(), suffix: String::new() }).into();
     let chosen = |text: &str| choose(&Request::parse(text), &tracks);
     assert_eq!(chosen("latest").as_deref(), Some("24.0.0"));
     assert_eq!(chosen("22").as_deref(), Some("22.1.0"));

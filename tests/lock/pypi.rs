@@ -13,7 +13,10 @@ fn project(version: &str, needs: &[&str], releases: &[(&str, &[&str])]) -> Optio
             (version.to_string(), files.collect())
         })
         .collect();
-    Some(serde_json::from_value(serde_json::json!({ "info": { "version": version, "requires_dist": needs }, "releases": releases })).unwrap())
+    Some(
+        serde_json::from_value(serde_json::json!({ "info": { "version": version, "requires_dist": needs }, "releases": releases }))
+            .unwrap(),
+    )
 }
 
 fn root(name: &str, request: &str) -> Root {
@@ -32,16 +35,26 @@ fn files(roots: &[Root], registry: &Registry) -> Vec<String> {
 #[test]
 fn the_newest_version_with_wheels_for_all_architectures_wins() {
     let mut registry = Registry::default();
-    registry.projects.insert("uv".to_string(), project("3.0", &[], &[
-        ("1.0", &["uv-1.0-py3-none-manylinux_2_17_x86_64.manylinux2014_x86_64.whl", "uv-1.0-py3-none-manylinux2014_aarch64.whl"]),
-        ("1.1", &["uv-1.1-py3-none-manylinux_2_17_x86_64.whl", "uv-1.1-py3-none-manylinux_2_99_aarch64.whl"]),
-        ("1.2", &["uv-1.2-yank-py3-none-any.whl", "uv-1.2.tar.gz"]),
-        ("2.0rc1", &["uv-2.0rc1-py3-none-any.whl"]),
-        ("3.0", &["uv-3.0-py3-none-any.whl|>=3.99"]),
-    ]));
+    registry.projects.insert(
+        "uv".to_string(),
+        project(
+            "3.0",
+            &[],
+            &[
+                ("1.0", &["uv-1.0-py3-none-manylinux_2_17_x86_64.manylinux2014_x86_64.whl", "uv-1.0-py3-none-manylinux2014_aarch64.whl"]),
+                ("1.1", &["uv-1.1-py3-none-manylinux_2_17_x86_64.whl", "uv-1.1-py3-none-manylinux_2_99_aarch64.whl"]),
+                ("1.2", &["uv-1.2-yank-py3-none-any.whl", "uv-1.2.tar.gz"]),
+                ("2.0rc1", &["uv-2.0rc1-py3-none-any.whl"]),
+                ("3.0", &["uv-3.0-py3-none-any.whl|>=3.99"]),
+            ],
+        ),
+    );
     registry.requirements.insert(("uv".to_string(), "1.0".to_string()), Some(Vec::new()));
     registry.requirements.insert(("uv".to_string(), "2.0rc1".to_string()), Some(Vec::new()));
-    assert_eq!(files(&[root("UV", "latest")], &registry), ["uv-1.0-py3-none-manylinux2014_aarch64.whl arm64", "uv-1.0-py3-none-manylinux_2_17_x86_64.manylinux2014_x86_64.whl amd64"]);
+    assert_eq!(
+        files(&[root("UV", "latest")], &registry),
+        ["uv-1.0-py3-none-manylinux2014_aarch64.whl arm64", "uv-1.0-py3-none-manylinux_2_17_x86_64.manylinux2014_x86_64.whl amd64"]
+    );
     assert_eq!(files(&[root("uv", "2.0rc1")], &registry), ["uv-2.0rc1-py3-none-any.whl"]);
     let Err(Unsolved::Failed(reasons)) = resolve(&[root("uv", "1.1.*")], &Target::default(), &registry) else { panic!() };
     assert!(reasons[0].contains("wheels for Linux"), "{reasons:?}");
@@ -51,10 +64,16 @@ fn the_newest_version_with_wheels_for_all_architectures_wins() {
 fn compiled_wheels_are_for_the_right_python() {
     let mut registry = Registry::default();
     let wheel = |python: &str, arch: &str| format!("c-1.0-{python}-manylinux2014_{arch}.whl");
-    let list: Vec<String> = ["cp311-cp311", "cp312-cp312", "cp39-abi3"].iter().flat_map(|python| ["x86_64", "aarch64"].map(|arch| wheel(python, arch))).collect();
+    let list: Vec<String> = ["cp311-cp311", "cp312-cp312", "cp39-abi3"]
+        .iter()
+        .flat_map(|python| ["x86_64", "aarch64"].map(|arch| wheel(python, arch)))
+        .collect();
     let list: Vec<&str> = list.iter().map(String::as_str).collect();
     registry.projects.insert("c".to_string(), project("1.0", &[], &[("1.0", &list)]));
-    assert_eq!(files(&[root("c", "")], &registry), ["c-1.0-cp311-cp311-manylinux2014_aarch64.whl arm64", "c-1.0-cp311-cp311-manylinux2014_x86_64.whl amd64"]);
+    assert_eq!(
+        files(&[root("c", "")], &registry),
+        ["c-1.0-cp311-cp311-manylinux2014_aarch64.whl arm64", "c-1.0-cp311-cp311-manylinux2014_x86_64.whl amd64"]
+    );
     let solution = resolve(&[root("c", "")], &Target { python: (3, 13), glibc: (2, 41) }, &registry).unwrap();
     assert!(matches!(&solution.wheels[0], Artifact::Wheel { file, .. } if file.contains("abi3")));
 }
@@ -71,14 +90,26 @@ fn dependencies_markers_and_extras() {
     };
     add(&mut registry, "app", &["Lib_X[fast] >=1,<2", "win ; sys_platform == 'win32'", "old ; python_version < '3.8'"], &["1.0"]);
     add(&mut registry, "lib-x", &[], &["1.5", "2.0"]);
-    assert_eq!(resolve(&[root("app", "")], &Target::default(), &registry), Err(Unsolved::Need([Need::Version("lib-x".to_string(), "1.5".to_string())].into())));
-    registry.requirements.insert(("lib-x".to_string(), "1.5".to_string()), Some(vec!["quick; extra == 'fast'".to_string(), "slow; extra == 'slow'".to_string()]));
-    assert_eq!(resolve(&[root("app", "")], &Target::default(), &registry), Err(Unsolved::Need([Need::Project("quick".to_string())].into())));
+    assert_eq!(
+        resolve(&[root("app", "")], &Target::default(), &registry),
+        Err(Unsolved::Need([Need::Version("lib-x".to_string(), "1.5".to_string())].into()))
+    );
+    registry.requirements.insert(
+        ("lib-x".to_string(), "1.5".to_string()),
+        Some(vec!["quick; extra == 'fast'".to_string(), "slow; extra == 'slow'".to_string()]),
+    );
+    assert_eq!(
+        resolve(&[root("app", "")], &Target::default(), &registry),
+        Err(Unsolved::Need([Need::Project("quick".to_string())].into()))
+    );
     add(&mut registry, "quick", &["lib-x <1.5"], &["0.1"]);
     let Err(Unsolved::Failed(reasons)) = resolve(&[root("app", "")], &Target::default(), &registry) else { panic!() };
     assert!(reasons[0].contains("quick 0.1 needs lib-x <1.5") && reasons[0].contains("app 1.0 needs lib-x"), "{reasons:?}");
     add(&mut registry, "quick", &[], &["0.1"]);
-    assert_eq!(files(&[root("app", "1.0")], &registry), ["app-1.0-py3-none-any.whl", "lib-x-1.5-py3-none-any.whl", "quick-0.1-py3-none-any.whl"]);
+    assert_eq!(
+        files(&[root("app", "1.0")], &registry),
+        ["app-1.0-py3-none-any.whl", "lib-x-1.5-py3-none-any.whl", "quick-0.1-py3-none-any.whl"]
+    );
 }
 
 #[test]

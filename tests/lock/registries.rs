@@ -24,7 +24,11 @@ async fn lock(text: &str, old: Option<&Lock>) -> (Lock, Problems) {
 
 fn npm(lock: &Lock, name: &str) -> Vec<NpmPackage> {
     let component = lock.components.iter().find(|component| component.id.name.as_str() == name).unwrap();
-    component.artifacts.iter().filter_map(|artifact| if let Artifact::Npm(package) = artifact { Some(package.clone()) } else { None }).collect()
+    component
+        .artifacts
+        .iter()
+        .filter_map(|artifact| if let Artifact::Npm(package) = artifact { Some(package.clone()) } else { None })
+        .collect()
 }
 
 #[tokio::test]
@@ -42,7 +46,10 @@ async fn everything_of_a_configuration_is_pinned_for_both_architectures() {
         assert!(of(Arch::Amd64) >= 1 && of(Arch::Arm64) >= 1, "{agent}: {packages:?}");
     }
     let git = lock.components.iter().find(|component| component.id.name.as_str() == "git").unwrap();
-    assert!(matches!(&git.artifacts[..], [Artifact::Apt(package)] if package.versions.len() == 2 && package.versions[&Arch::Arm64].starts_with("1:2.39")), "{git:?}");
+    assert!(
+        matches!(&git.artifacts[..], [Artifact::Apt(package)] if package.versions.len() == 2 && package.versions[&Arch::Arm64].starts_with("1:2.39")),
+        "{git:?}"
+    );
     assert!(npm(&lock, "playwright").iter().any(|package| package.path == "node_modules/@playwright/mcp"));
     let client = lock.components.iter().find(|component| component.id.to_string() == "client npm").unwrap();
     assert_eq!(client.artifacts.len(), 2, "{client:?}");

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use super::image;
 use super::shell::fetch::client::Ask;
 use super::shell::fetch::{Client, Event, FetchError, Options, Surroundings, Update, resolve};
-use silo::identity::sha256_hex;
+use silo::digest::sha256_hex;
 use silo::lock::{Artifact, Lock, Trust};
 use silo::problem::{Code, Problems};
 
@@ -56,7 +56,9 @@ async fn serve(answers: Answers) -> Server {
                 };
                 let list = answers.0.get(path.as_str());
                 let (status, header, body) = list.map_or((404, "", Vec::new()), |list| list[index.min(list.len() - 1)].clone());
-                let matches = header.strip_prefix("ETag: ").is_some_and(|tag| request.to_lowercase().contains(&format!("if-none-match: {}", tag.to_lowercase())));
+                let matches = header
+                    .strip_prefix("ETag: ")
+                    .is_some_and(|tag| request.to_lowercase().contains(&format!("if-none-match: {}", tag.to_lowercase())));
                 let (status, body) = if matches { (304, Vec::new()) } else { (status, body) };
                 let header = if header.is_empty() { String::new() } else { format!("{header}\r\n") };
                 let head = format!("HTTP/1.1 {status} X\r\n{header}Content-Length: {}\r\nConnection: close\r\n\r\n", body.len());
@@ -78,7 +80,9 @@ fn surroundings(folder: &Path, more: &[(&str, &str)]) -> Surroundings {
 
 #[tokio::test]
 async fn a_server_that_stumbles_is_asked_again_and_a_missing_file_is_not() {
-    let server = serve(BTreeMap::from([("/a", vec![(503, "", Vec::new()), (200, "", b"text".to_vec())]), ("/down", vec![(500, "", Vec::new())])])).await;
+    let server =
+        serve(BTreeMap::from([("/a", vec![(503, "", Vec::new()), (200, "", b"text".to_vec())]), ("/down", vec![(500, "", Vec::new())])]))
+            .await;
     let client = Client::new(None).unwrap();
     assert_eq!(client.get(&format!("{}/a", server.address), &Ask::default()).await.unwrap(), b"text");
     assert_eq!(server.count("/a"), 2);
@@ -134,7 +138,10 @@ fn archive() -> Answers {
     encoder.write_all(text.as_bytes()).unwrap();
     let index = encoder.finish().unwrap();
     let hash = sha256_hex(&index);
-    let release = format!("Codename: bookworm\nDate: Sat, 11 Jul 2026 10:16:37 UTC\nSHA256:\n {hash} {0} main/binary-amd64/Packages.gz\n {hash} {0} main/binary-arm64/Packages.gz\n", index.len());
+    let release = format!(
+        "Codename: bookworm\nDate: Sat, 11 Jul 2026 10:16:37 UTC\nSHA256:\n {hash} {0} main/binary-amd64/Packages.gz\n {hash} {0} main/binary-arm64/Packages.gz\n",
+        index.len()
+    );
     BTreeMap::from([
         ("/dists/bookworm/InRelease", vec![(200, "", release.into_bytes())]),
         ("/dists/bookworm/main/binary-amd64/Packages.gz", vec![(200, "", index.clone())]),
@@ -176,8 +183,14 @@ tool plain
     let tool = |lock: &Lock, name: &str| lock.components.iter().find(|component| component.id.name.as_str() == name).unwrap().clone();
     let x = tool(&lock, "x");
     assert_eq!((x.version.as_str(), x.source.as_str(), x.artifacts.len()), ("1.2.3", "vendor", 2));
-    assert!(x.artifacts.iter().any(|artifact| matches!(artifact, Artifact::File { sha256, trust: Trust::Published, .. } if *sha256 == "b".repeat(64))));
-    assert!(matches!(&tool(&lock, "plain").artifacts[0], Artifact::File { arch: None, sha256, trust: Trust::FirstUse, .. } if *sha256 == sha256_hex(b"plain")));
+    assert!(
+        x.artifacts
+            .iter()
+            .any(|artifact| matches!(artifact, Artifact::File { sha256, trust: Trust::Published, .. } if *sha256 == "b".repeat(64)))
+    );
+    assert!(
+        matches!(&tool(&lock, "plain").artifacts[0], Artifact::File { arch: None, sha256, trust: Trust::FirstUse, .. } if *sha256 == sha256_hex(b"plain"))
+    );
 
     // Only what changed is looked up again.
     let before = server.count("/plain");
@@ -193,7 +206,11 @@ tool plain
     let (third, _) = locked(&text("9.9.9"), Some(&lock), &surroundings).await;
     let problems = third.unwrap_err();
     let problem = problems.iter().find(|problem| problem.code == Code::Unresolved).unwrap();
-    assert!(problem.message.contains("`vendor`") && problem.message.contains("`apt`") && problem.message.contains("9.9.9"), "{}", problem.message);
+    assert!(
+        problem.message.contains("`vendor`") && problem.message.contains("`apt`") && problem.message.contains("9.9.9"),
+        "{}",
+        problem.message
+    );
 }
 
 #[tokio::test]
@@ -201,10 +218,13 @@ async fn an_index_that_is_not_the_signed_one_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let mut answers = archive();
     let other = answers["/dists/bookworm/main/binary-amd64/Packages.gz"][0].2.clone();
-    let release = String::from_utf8(answers["/dists/bookworm/InRelease"][0].2.clone()).unwrap().replace(&sha256_hex(&other), &"0".repeat(64));
+    let release =
+        String::from_utf8(answers["/dists/bookworm/InRelease"][0].2.clone()).unwrap().replace(&sha256_hex(&other), &"0".repeat(64));
     answers.insert("/dists/bookworm/InRelease", vec![(200, "", release.into_bytes())]);
     let server = serve(answers).await;
-    let (result, _) = locked("base \"debian:bookworm\" from=registry\n", None, &surroundings(folder.path(), &[("SILO_APT_MIRROR", &server.address)])).await;
+    let (result, _) =
+        locked("base \"debian:bookworm\" from=registry\n", None, &surroundings(folder.path(), &[("SILO_APT_MIRROR", &server.address)]))
+            .await;
     let problems = result.unwrap_err();
     assert!(problems.iter().any(|problem| problem.message.contains("is not what the release file says")), "{problems:?}");
 }
@@ -213,7 +233,8 @@ async fn an_index_that_is_not_the_signed_one_is_refused() {
 async fn endpoints_come_from_the_clients_configuration() {
     use super::shell::fetch::endpoint::{NpmEndpoint, archives, pypi};
     let folder = tempfile::tempdir().unwrap();
-    let npmrc = "registry=https://npm.example.test/all\n@acme:registry=https://acme.example.test/\n//acme.example.test/:_authToken=${TOKEN}\n";
+    let npmrc =
+        "registry=https://npm.example.test/all\n@acme:registry=https://acme.example.test/\n//acme.example.test/:_authToken=${TOKEN}\n";
     std::fs::write(folder.path().join(".npmrc"), npmrc).unwrap();
     let here = surroundings(folder.path(), &[("TOKEN", "secret"), ("PIP_INDEX_URL", "https://pypi.example.test/root/simple/")]);
     let npm = NpmEndpoint::find(&here).await.unwrap();
@@ -222,7 +243,11 @@ async fn endpoints_come_from_the_clients_configuration() {
     assert_eq!(pypi(&here).await.unwrap(), "https://pypi.example.test/root/");
     let apt = folder.path().join("apt/sources.list.d");
     std::fs::create_dir_all(&apt).unwrap();
-    std::fs::write(folder.path().join("apt/sources.list"), "# deb http://no.example.test/ x main\ndeb [arch=amd64] http://one.example.test/debian/ sid main\n").unwrap();
+    std::fs::write(
+        folder.path().join("apt/sources.list"),
+        "# deb http://no.example.test/ x main\ndeb [arch=amd64] http://one.example.test/debian/ sid main\n",
+    )
+    .unwrap();
     std::fs::write(apt.join("a.sources"), "Types: deb deb-src\nURIs: http://two.example.test/debian\nSuites: bookworm bookworm-updates\nComponents: main\n\nTypes: deb\nEnabled: no\nURIs: http://three.example.test\nSuites: bookworm\n").unwrap();
     assert_eq!(archives(&here, "bookworm").await, ["http://two.example.test/debian", "http://one.example.test/debian"]);
     let mirror = surroundings(folder.path(), &[("SILO_APT_MIRROR", "http://mine.example.test/")]);

@@ -34,7 +34,14 @@ fn answered(spec: &ImageSpec) -> Lock {
             Query::FetchPackages { names } => lock.fetch_packages = packages(&names),
             Query::Layer { name, .. } => lock.layers.push(LockedLayer { name, inputs, artifacts: Vec::new() }),
             Query::Component { id, request, installs, .. } => {
-                lock.components.push(LockedComponent { id, request, inputs, source: installs[0].source.clone(), version: "1.2.3".to_string(), artifacts: Vec::new() });
+                lock.components.push(LockedComponent {
+                    id,
+                    request,
+                    inputs,
+                    source: installs[0].source.clone(),
+                    version: "1.2.3".to_string(),
+                    artifacts: Vec::new(),
+                });
             }
         }
     }
@@ -59,7 +66,14 @@ post_build "echo nothing to look up"
 #[test]
 fn what_is_asked_is_part_of_it() {
     let first = inputs(&image(TEXT));
-    for (from, to) in [("\"22\"", "\"23\""), ("tool jq", "tool gh"), ("\"make\"", "\"cmake\""), ("bookworm", "trixie"), (&"a".repeat(64), &"b".repeat(64)), ("node version=\"22\"", "node version=\"22\" source=npm")] {
+    for (from, to) in [
+        ("\"22\"", "\"23\""),
+        ("tool jq", "tool gh"),
+        ("\"make\"", "\"cmake\""),
+        ("bookworm", "trixie"),
+        (&"a".repeat(64), &"b".repeat(64)),
+        ("node version=\"22\"", "node version=\"22\" source=npm"),
+    ] {
         assert_ne!(first, inputs(&image(&TEXT.replace(from, to))), "{to}");
     }
 }

@@ -19,7 +19,13 @@ fn hex() -> impl Strategy<Value = String> {
 
 /// Texts that KDL has to escape are among them; NUL and the like are in no version or URL.
 fn word() -> impl Strategy<Value = String> {
-    prop_oneof!["[a-z0-9.:+~-]{1,20}", "[ -~]{0,12}", Just("a\"b\\c\nd\te".to_string()), Just("#true".to_string()), Just("é{}()=;/*".to_string())]
+    prop_oneof![
+        "[a-z0-9.:+~-]{1,20}",
+        "[ -~]{0,12}",
+        Just("a\"b\\c\nd\te".to_string()),
+        Just("#true".to_string()),
+        Just("é{}()=;/*".to_string())
+    ]
 }
 
 fn name() -> impl Strategy<Value = Name> {
@@ -40,7 +46,8 @@ fn apt() -> impl Strategy<Value = AptPackage> {
 }
 
 fn artifact() -> impl Strategy<Value = Artifact> {
-    let place = prop::collection::vec("(@[a-z]{1,4}/)?[a-z]{1,6}", 1..3).prop_map(|names| names.iter().map(|name| format!("node_modules/{name}")).collect::<Vec<_>>().join("/"));
+    let place = prop::collection::vec("(@[a-z]{1,4}/)?[a-z]{1,6}", 1..3)
+        .prop_map(|names| names.iter().map(|name| format!("node_modules/{name}")).collect::<Vec<_>>().join("/"));
     let npm = (place, arch(), prop::option::of(word()), word(), word(), prop::collection::btree_map(word(), word(), 0..3))
         .prop_map(|(path, arch, name, version, integrity, bin)| Artifact::Npm(NpmPackage { path, arch, name, version, integrity, bin }));
     prop_oneof![
@@ -48,7 +55,13 @@ fn artifact() -> impl Strategy<Value = Artifact> {
         (arch(), word(), hex(), prop_oneof![Just(Trust::Published), Just(Trust::FirstUse)])
             .prop_map(|(arch, url, sha256, trust)| Artifact::File { arch, url, sha256, trust }),
         npm,
-        (word(), word(), word(), arch(), hex()).prop_map(|(name, version, file, arch, sha256)| Artifact::Wheel { name, version, file, arch, sha256 }),
+        (word(), word(), word(), arch(), hex()).prop_map(|(name, version, file, arch, sha256)| Artifact::Wheel {
+            name,
+            version,
+            file,
+            arch,
+            sha256
+        }),
     ]
 }
 
@@ -59,16 +72,26 @@ fn base() -> impl Strategy<Value = LockedBase> {
 
 fn lock() -> impl Strategy<Value = Lock> {
     let artifacts = || prop::collection::btree_set(artifact(), 0..4).prop_map(|set| set.into_iter().collect::<Vec<_>>());
-    let component = (prop::sample::select(&Kind::ALL[..]), name(), word(), word(), name(), word(), artifacts()).prop_map(|(kind, name, request, inputs, source, version, artifacts)| {
-        LockedComponent { id: ComponentId { kind, name }, request, inputs, source, version, artifacts }
-    });
+    let component = (prop::sample::select(&Kind::ALL[..]), name(), word(), word(), name(), word(), artifacts()).prop_map(
+        |(kind, name, request, inputs, source, version, artifacts)| LockedComponent {
+            id: ComponentId { kind, name },
+            request,
+            inputs,
+            source,
+            version,
+            artifacts,
+        },
+    );
     let packages = || prop::collection::btree_set(apt(), 0..3).prop_map(|set| set.into_iter().collect::<Vec<_>>());
     let layers = prop::collection::btree_map(prop::option::of(name()), (word(), artifacts()), 0..3)
         .prop_map(|map| map.into_iter().map(|(name, (inputs, artifacts))| LockedLayer { name, inputs, artifacts }).collect::<Vec<_>>());
-    (word(), base(), base(), packages(), packages(), layers, prop::collection::vec(component, 0..4)).prop_map(|(inputs, base, fetch, packages, fetch_packages, layers, components)| {
-        let components: BTreeMap<ComponentId, LockedComponent> = components.into_iter().map(|component| (component.id.clone(), component)).collect();
-        Lock { inputs, base, fetch, packages, fetch_packages, layers, components: components.into_values().collect() }
-    })
+    (word(), base(), base(), packages(), packages(), layers, prop::collection::vec(component, 0..4)).prop_map(
+        |(inputs, base, fetch, packages, fetch_packages, layers, components)| {
+            let components: BTreeMap<ComponentId, LockedComponent> =
+                components.into_iter().map(|component| (component.id.clone(), component)).collect();
+            Lock { inputs, base, fetch, packages, fetch_packages, layers, components: components.into_values().collect() }
+        },
+    )
 }
 
 proptest! {

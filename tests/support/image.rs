@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use silo::lock::{AptPackage, Artifact, LockedBase, LockedImage, NpmPackage, PinnedAgent, PinnedComponent, PinnedLayer, Trust};
 use silo::source::{Layer, Source, Sources, Span};
 use silo::spec::{
-    Arch, BaseFrom, Cause, Checksum, ComponentId, Distribution, EnvName, FileFormat, Hook, Install, Kind, LspServer, McpServer, McpTransport, Name,
-    PackageRequest, Pattern, Registration, RunAs, Step, Template,
+    Arch, BaseFrom, Cause, Checksum, ComponentId, Distribution, EnvName, FileFormat, Hook, Install, Kind, LspServer, McpServer,
+    McpTransport, Name, PackageRequest, Pattern, Registration, RunAs, Step, Template,
 };
 
 /// A place that nothing depends on.
@@ -63,12 +63,18 @@ pub fn component(kind: Kind, id: &str, steps: Vec<Step>, artifacts: Vec<Artifact
 /// A component that is one archive with one command.
 pub fn archive(kind: Kind, id: &str) -> PinnedComponent {
     let url = |arch: &str| format!("https://downloads.example/{id}/1.2.3/{id}-linux-{arch}.tar.gz");
-    let file = |arch: Arch, digit| Artifact::File { arch: Some(arch), url: url(arch.as_str()), sha256: hash(digit), trust: Trust::Published };
+    let file =
+        |arch: Arch, digit| Artifact::File { arch: Some(arch), url: url(arch.as_str()), sha256: hash(digit), trust: Trust::Published };
     component(
         kind,
         id,
         vec![
-            Step::Download { url: template(&url("%{arch}").replace("1.2.3", "%{version}")), to: None, strip: 1, checksum: Checksum::TrustOnFirstUse },
+            Step::Download {
+                url: template(&url("%{arch}").replace("1.2.3", "%{version}")),
+                to: None,
+                strip: 1,
+                checksum: Checksum::TrustOnFirstUse,
+            },
             Step::Bin { name: id.to_string(), target: template(&format!("bin/{id}")) },
         ],
         vec![file(Arch::Amd64, 'a'), file(Arch::Arm64, 'b')],
@@ -105,11 +111,20 @@ pub fn client_npm() -> PinnedComponent {
 
 pub fn mcp(id: &str, command: &[&str]) -> McpServer {
     let command = command.iter().map(|word| template(word)).collect();
-    McpServer { name: name(id), transport: McpTransport::Stdio { command, env: BTreeMap::new() }, env: vec![env_name("API_KEY")], origin: span(9) }
+    McpServer {
+        name: name(id),
+        transport: McpTransport::Stdio { command, env: BTreeMap::new() },
+        env: vec![env_name("API_KEY")],
+        origin: span(9),
+    }
 }
 
 pub fn lsp(id: &str, ending: &str) -> LspServer {
-    LspServer { name: name(id), command: vec![template(id), template("--stdio")], languages: BTreeMap::from([(ending.to_string(), id.to_string())]) }
+    LspServer {
+        name: name(id),
+        command: vec![template(id), template("--stdio")],
+        languages: BTreeMap::from([(ending.to_string(), id.to_string())]),
+    }
 }
 
 /// Registers MCP servers in a JSON file under `mcpServers`.
@@ -200,6 +215,7 @@ pub fn full() -> LockedImage {
     image.agents = vec![agent(archive(Kind::Agent, "first")), second];
     image.pre_build = vec![hook("echo before\n")];
     image.post_build = vec![hook("#!/bin/sh\necho after\n")];
-    image.layers = vec![layer(Some("extra"), vec![Step::Run(hook("echo layer\n")), Step::Path { folders: vec!["/opt/extra/bin".to_string()] }])];
+    image.layers =
+        vec![layer(Some("extra"), vec![Step::Run(hook("echo layer\n")), Step::Path { folders: vec!["/opt/extra/bin".to_string()] }])];
     image
 }

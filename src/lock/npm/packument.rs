@@ -203,17 +203,16 @@ fn deprecated<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
 
 fn optional_peers<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
     Ok(match Value::deserialize(from)? {
-        Value::Object(map) => map
-            .into_iter()
-            .filter(|(_, meta)| meta.get("optional").and_then(Value::as_bool) == Some(true))
-            .map(|(key, _)| key)
-            .collect(),
+        Value::Object(map) => {
+            map.into_iter().filter(|(_, meta)| meta.get("optional").and_then(Value::as_bool) == Some(true)).map(|(key, _)| key).collect()
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Vec::new(),
     })
 }
 
 fn sha1_integrity(hex: &str) -> Option<String> {
-    let bytes: Option<Vec<u8>> = (0..hex.len()).step_by(2).map(|at| hex.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok())).collect();
+    let bytes: Option<Vec<u8>> =
+        (0..hex.len()).step_by(2).map(|at| hex.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok())).collect();
     Some(format!("sha1-{}", base64(&bytes.filter(|bytes| bytes.len() == 20)?)))
 }
 

@@ -70,7 +70,8 @@ struct Solver<'a> {
 
 /// Solves for each architecture, since platform packages differ. Optional packages that do not fit are left out.
 pub fn resolve(roots: &BTreeMap<Arch, Vec<Root>>, registry: &Registry) -> Result<Tree, Unsolved> {
-    let solved: Vec<(Arch, Result<Tree, Unsolved>)> = roots.iter().map(|(arch, roots)| (*arch, resolve_one(roots, *arch, registry))).collect();
+    let solved: Vec<(Arch, Result<Tree, Unsolved>)> =
+        roots.iter().map(|(arch, roots)| (*arch, resolve_one(roots, *arch, registry))).collect();
     let (mut need, mut failures) = (BTreeSet::new(), BTreeSet::new());
     let mut places: BTreeMap<NpmPackage, Vec<Arch>> = BTreeMap::new();
     let mut warnings = BTreeSet::new();
@@ -254,7 +255,8 @@ impl<'a> Solver<'a> {
             return self.refuse(&edge, format!("{who}{package}@{spec}, and npm's registry has no such version"));
         };
         if !manifest.fits(self.arch) {
-            return self.refuse(&edge, format!("{who}{package}@{version}, which does not run on Linux with glibc on {}", self.arch.as_str()));
+            return self
+                .refuse(&edge, format!("{who}{package}@{version}, which does not run on Linux with glibc on {}", self.arch.as_str()));
         }
         let place = match found {
             None => vec![edge.name.clone()],

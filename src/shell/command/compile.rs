@@ -5,10 +5,12 @@ use std::path::Path;
 use serde_json::json;
 
 use silo::emit;
-use silo::launch::{self, Program};
+use silo::launch::apple::AppleOptions;
+use silo::launch::{self, Launch, LaunchMount, Program};
 use silo::plan::{Plan, Target};
 
 use crate::shell::cli::{Compile, ContainerOptions, Format};
+use crate::shell::facts;
 use crate::shell::failure::{Failure, system};
 use crate::shell::files;
 use crate::shell::project::Project;
@@ -35,7 +37,25 @@ pub fn compile(ui: &Ui, directory: Option<&Path>, args: &Compile) -> Result<u8, 
                 }
             }
         }
-        Format::Apple => {}
+        Format::Apple => {
+            let launch = match &target {
+                Target::Agent(_) => Some(project.launch(&target, &Program::Agent(Vec::new()), &compiled, None)?),
+                Target::Environment => None,
+            };
+            let options = apple_options(&project, launch.as_ref());
+            let spec = launch::apple::apple(&compiled.plan, &compiled.identity, launch.as_ref(), &options)
+                .map_err(|problems| Failure::Problems { problems, sources: Box::new(project.sources.clone()) })?;
+            let Some(folder) = &args.output else {
+                return Err(Failure::Usage {
+                    message: "Apple's tool needs a directory to build from".to_string(),
+                    help: Some("name one: `silo compile --to apple -o DIR`".to_string()),
+                });
+            };
+            write(&folder.join("Dockerfile"), spec.dockerfile.as_bytes(), 0o644)?;
+            spec.context.iter().try_for_each(|(path, file)| write(&folder.join("context").join(path), &file.bytes, file.mode))?;
+            write(&folder.join("build.json"), spec.build.as_bytes(), 0o644)?;
+            ui.say(&format!("wrote build.json, Dockerfile and context/ to {}", folder.display()));
+        }
         Format::Plan => ui.data(&emit::outline(&compiled.plan, &project.sources)),
         Format::Json => {
             let launch = match &target {
@@ -53,6 +73,29 @@ pub fn compile(ui: &Ui, directory: Option<&Path>, args: &Compile) -> Result<u8, 
         }
     }
     Ok(0)
+}
+
+/// What Apple's tool has to be told of this machine.
+fn apple_options(project: &Project, launch: Option<&Launch>) -> AppleOptions {
+    let home = &project.caller.home;
+    let files = [
+        ("ca", facts::certificate_bundle()),
+        ("npmrc", Some(home.join(".npmrc"))),
+        ("pip", Some(home.join(".config/pip/pip.conf"))),
+        ("netrc", Some(home.join(".netrc"))),
+    ];
+    let secrets = files
+        .into_iter()
+        .filter_map(|(id, path)| Some((id.to_string(), path.filter(|path| path.is_file())?.display().to_string())))
+        .collect();
+    let mounts = launch.iter().flat_map(|launch| &launch.mounts);
+    let files = mounts
+        .filter_map(|mount| match mount {
+            LaunchMount::Bind { source, .. } => Path::new(source).is_file().then(|| source.clone()),
+            LaunchMount::Volume { .. } => None,
+        })
+        .collect();
+    AppleOptions { secrets, files, staging: project.caller.run_directory().join("staged").display().to_string() }
 }
 
 fn write_context(plan: &Plan, folder: &Path) -> Result<(), Failure> {

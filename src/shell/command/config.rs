@@ -107,7 +107,8 @@ fn target(directory: Option<&Path>, global: bool) -> Result<PathBuf, Failure> {
     }
     let workspace = workspace(directory)?;
     let places = Places::find(&caller, &workspace);
-    let existing = places.candidates.iter().rev().find(|candidate| matches!(candidate.layer, Layer::Project(_)) && candidate.path.is_file());
+    let existing =
+        places.candidates.iter().rev().find(|candidate| matches!(candidate.layer, Layer::Project(_)) && candidate.path.is_file());
     Ok(existing.map_or_else(|| places.root.join(FILE), |candidate| candidate.path.clone()))
 }
 

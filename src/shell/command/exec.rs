@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::shell::cli::{ContainerOptions, Exec};
 use crate::shell::engine::docker::{Docker, Streams};
-use crate::shell::engine::{EngineOptions, ExecRequest, Input};
+use crate::shell::engine::{EngineOptions, ExecRequest};
 use crate::shell::failure::Failure;
 use crate::shell::project::Project;
 use crate::shell::ui::Ui;
@@ -53,7 +53,6 @@ pub fn exec(_ui: &Ui, directory: Option<&Path>, args: &Exec) -> Result<u8, Failu
             user: (project.caller.uid, project.caller.gid),
             workdir: container.labels.get("dev.silo.workspace").cloned().unwrap_or(workspace.clone()),
             terminal: std::io::stdin().is_terminal() && std::io::stdout().is_terminal(),
-            input: Input::Forward,
         };
         Ok(engine.exec(&request, Streams::standard()).await?.code)
     })

@@ -24,8 +24,15 @@ fn advice(step: &FailedStep) -> String {
     let log = step.log.join("\n").to_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| log.contains(word));
     if says(&["checksum mismatch", "eintegrity", "do not match the hashes"]) {
-        "what was downloaded is not what silo.lock pins: if a mirror changed it, ask who keeps it; if upstream did, run `silo lock --all`".to_string()
-    } else if says(&["self-signed certificate", "self signed certificate", "certificate verify failed", "ssl certificate problem", "unable to get local issuer"]) {
+        "what was downloaded is not what silo.lock pins: if a mirror changed it, ask who keeps it; if upstream did, run `silo lock --all`"
+            .to_string()
+    } else if says(&[
+        "self-signed certificate",
+        "self signed certificate",
+        "certificate verify failed",
+        "ssl certificate problem",
+        "unable to get local issuer",
+    ]) {
         "a proxy here signs TLS itself: put its certificate authority into the host's bundle (update-ca-certificates), or name a bundle in SSL_CERT_FILE; silo hands it to the build as a secret".to_string()
     } else if says(&["could not resolve host", "temporary failure resolving", "getaddrinfo", "enotfound", "name resolution"]) {
         "names cannot be resolved inside the build: check the network, and HTTPS_PROXY when there is a proxy".to_string()

@@ -23,7 +23,7 @@ pub fn ls(ui: &Ui, args: &Ls) -> Result<u8, Failure> {
                 json!({
                     "tags": image.tags,
                     "id": image.id,
-                    "target": label(&image.labels, "dev.silo.target"),
+                    "target": label(&image.labels, "dev.silo.agent"),
                     "identity": label(&image.labels, "dev.silo.identity"),
                     "size": image.size,
                     "created": image.created,
@@ -55,7 +55,7 @@ pub fn ls(ui: &Ui, args: &Ls) -> Result<u8, Failure> {
         ui.line(&format!("{:<20} {:<14} {:>9}", "IMAGE", "IDENTITY", "SIZE"));
         for image in &images {
             let identity: String = label(&image.labels, "dev.silo.identity").chars().take(12).collect();
-            ui.line(&format!("{:<20} {:<14} {:>9}", label(&image.labels, "dev.silo.target"), identity, size(image.size)));
+            ui.line(&format!("{:<20} {:<14} {:>9}", label(&image.labels, "dev.silo.agent"), identity, size(image.size)));
         }
     }
     if !containers.is_empty() {

@@ -10,6 +10,9 @@ use crate::shell::failure::Failure;
 use crate::shell::project::Project;
 use crate::shell::ui::Ui;
 
+/// Seconds that a program has to end by itself.
+const GRACE: i32 = 10;
+
 /// Removes images and containers of silo's, and nothing else.
 pub fn rm(ui: &Ui, directory: Option<&Path>, args: &Rm) -> Result<u8, Failure> {
     let needed = if args.stale { Some(needed(directory)?) } else { None };
@@ -21,7 +24,9 @@ pub fn rm(ui: &Ui, directory: Option<&Path>, args: &Rm) -> Result<u8, Failure> {
         let images = engine.find_many("dev.silo.identity").await?;
         let chosen_containers: Vec<&Container> = containers
             .iter()
-            .filter(|container| args.all || args.names.iter().any(|name| container.name == *name || container.id.starts_with(name.as_str())))
+            .filter(|container| {
+                args.all || args.names.iter().any(|name| container.name == *name || container.id.starts_with(name.as_str()))
+            })
             .collect();
         let chosen_images: Vec<&Image> = images
             .iter()
@@ -47,6 +52,9 @@ pub fn rm(ui: &Ui, directory: Option<&Path>, args: &Rm) -> Result<u8, Failure> {
                 kept += 1;
                 continue;
             }
+            if container.state == "running" {
+                engine.stop(&container.id, GRACE).await?;
+            }
             engine.remove(&container.id, &private).await?;
             ui.line(&container.name);
         }
@@ -65,7 +73,7 @@ pub fn rm(ui: &Ui, directory: Option<&Path>, args: &Rm) -> Result<u8, Failure> {
 
 fn is_named(image: &Image, name: &str) -> bool {
     let identity = image.labels.get("dev.silo.identity").is_some_and(|identity| name.len() >= 6 && identity.starts_with(name));
-    let agent = image.labels.get("dev.silo.target").is_some_and(|target| target == name);
+    let agent = image.labels.get("dev.silo.agent").is_some_and(|target| target == name);
     identity || agent || image.tags.iter().any(|tag| tag == name)
 }
 

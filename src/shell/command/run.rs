@@ -9,7 +9,7 @@ use silo::spec::Name;
 
 use crate::shell::cli::{ContainerOptions, Locking, Shell};
 use crate::shell::engine::docker::{Docker, Streams};
-use crate::shell::engine::{Accounts, Cache, EngineOptions, Input, Network, Root, RunRequest, Security};
+use crate::shell::engine::{Accounts, Cache, EngineOptions, Network, RunRequest, Security};
 use crate::shell::failure::{Failure, system};
 use crate::shell::files;
 use crate::shell::image::{self, Made};
@@ -17,15 +17,26 @@ use crate::shell::project::Project;
 use crate::shell::ui::Ui;
 
 /// `silo run AGENT -- ARGS`.
-pub fn agent(ui: &Ui, directory: Option<&Path>, name: &str, args: &[String], options: &ContainerOptions, locking: Locking) -> Result<u8, Failure> {
+pub fn agent(
+    ui: &Ui,
+    directory: Option<&Path>,
+    name: &str,
+    args: &[String],
+    options: &ContainerOptions,
+    locking: Locking,
+) -> Result<u8, Failure> {
     let project = Project::load(directory, options)?;
-    start(ui, project, name, args, locking)
+    start(ui, project, name, args, locking, network(options))
+}
+
+fn network(options: &ContainerOptions) -> Network {
+    if options.no_network { Network::None } else { Network::Bridge }
 }
 
 /// Runs an agent of a project that is loaded already.
-pub fn start(ui: &Ui, project: Project, name: &str, args: &[String], locking: Locking) -> Result<u8, Failure> {
+pub fn start(ui: &Ui, project: Project, name: &str, args: &[String], locking: Locking, network: Network) -> Result<u8, Failure> {
     let agent = project.agent(name)?;
-    execute(ui, project, Target::Agent(agent), Program::Agent(args.to_vec()), locking)
+    execute(ui, project, Target::Agent(agent), Program::Agent(args.to_vec()), locking, network)
 }
 
 /// `silo` alone: the default agent, or the one that the caller picks.
@@ -36,7 +47,7 @@ pub fn default_agent(ui: &Ui, directory: Option<&Path>) -> Result<u8, Failure> {
         None => pick(ui, &project)?,
     };
     let name = agent.to_string();
-    start(ui, project, &name, &[], Locking { locked: false })
+    start(ui, project, &name, &[], Locking { locked: false }, Network::Bridge)
 }
 
 /// Asks which agent, on a terminal.
@@ -79,11 +90,11 @@ pub fn shell(ui: &Ui, directory: Option<&Path>, args: &Shell) -> Result<u8, Fail
         None => project.default_agent().map_or(Target::Environment, Target::Agent),
     };
     let command = if args.command.is_empty() { vec!["/bin/sh".to_string(), "-l".to_string()] } else { args.command.clone() };
-    execute(ui, project, target, Program::Command(command), args.locking)
+    execute(ui, project, target, Program::Command(command), args.locking, network(&args.container))
 }
 
 /// Builds what is missing and runs a container to its end; returns the program's own exit code.
-fn execute(ui: &Ui, mut project: Project, target: Target, program: Program, locking: Locking) -> Result<u8, Failure> {
+fn execute(ui: &Ui, mut project: Project, target: Target, program: Program, locking: Locking, network: Network) -> Result<u8, Failure> {
     ui.problems(&project.warnings, &project.sources);
     let scope = project.image_scope();
     let runtime = super::runtime()?;
@@ -105,18 +116,11 @@ fn execute(ui: &Ui, mut project: Project, target: Target, program: Program, lock
         let paths = |paths: &[&str]| Some(paths.iter().map(ToString::to_string).collect());
         let security = Security {
             seccomp: Some(profile::SECCOMP.to_string()),
-            root: Root::ReadOnly,
             masked_paths: paths(profile::MASKED_PATHS),
             readonly_paths: paths(profile::READ_ONLY_PATHS),
         };
-        let request = RunRequest {
-            launch: &launch,
-            security: &security,
-            accounts: Some(accounts),
-            private: project.caller.run_directory(),
-            network: Network::Bridge,
-            input: Input::Forward,
-        };
+        let request =
+            RunRequest { launch: &launch, security: &security, accounts: Some(accounts), private: project.caller.run_directory(), network };
         let exit = engine.run(&request, Streams::standard()).await?;
         if let Some(error) = &exit.left_behind {
             ui.warn(&format!("the container {} is still there: {error}; `silo rm {0}` removes it", launch.name));
@@ -140,10 +144,7 @@ async fn accounts(project: &Project, engine: &Docker, launch: &Launch) -> Result
         let _ = files::write_atomically(&kept, text.as_bytes());
         Ok(text)
     };
-    Ok(Accounts {
-        passwd: with_account(&read("passwd").await?, &launch.passwd),
-        group: with_account(&read("group").await?, &launch.group),
-    })
+    Ok(Accounts { passwd: with_account(&read("passwd").await?, &launch.passwd), group: with_account(&read("group").await?, &launch.group) })
 }
 
 /// The lines of an account file with one more, in place of those with the same name or number.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
 use flate2::write::MultiGzDecoder;
-use silo::identity::sha256_hex;
+use silo::digest::sha256_hex;
 use silo::lock::apt::{Index, compare};
 use silo::lock::release::{self, Release};
 use silo::spec::{Arch, Distribution};

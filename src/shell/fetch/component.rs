@@ -41,7 +41,9 @@ impl Recipe<'_> {
         expand(template, &values).map_err(|name| match name.as_str() {
             "version" => {
                 let request = self.request.unwrap_or("latest");
-                format!("`{request}` is not an exact version, and nothing here says which versions there are; write one like version=\"1.2.3\"")
+                format!(
+                    "`{request}` is not an exact version, and nothing here says which versions there are; write one like version=\"1.2.3\""
+                )
             }
             _ => format!("`%{{{name}}}` means nothing here"),
         })
@@ -56,7 +58,8 @@ impl Recipe<'_> {
         let request = Request::parse(self.request.unwrap_or("latest"));
         let npm = self.packages(|step| if let Step::Npm { packages } = step { Some(packages) } else { None });
         let pip = self.packages(|step| if let Step::Pip { packages } = step { Some(packages) } else { None });
-        let apt: Vec<&String> = self.steps.iter().filter_map(|step| if let Step::Apt { packages } = step { Some(packages) } else { None }).flatten().collect();
+        let apt: Vec<&String> =
+            self.steps.iter().filter_map(|step| if let Step::Apt { packages } = step { Some(packages) } else { None }).flatten().collect();
         let mut found = Found { version: String::new(), artifacts: Vec::new(), warnings: Vec::new() };
 
         // Who knows the versions, in this order: packages that carry it, then the request itself.
@@ -95,7 +98,8 @@ impl Recipe<'_> {
         }
         if let (Some(whose), false) = (self.apt, apt.is_empty()) {
             let packages = session.packages(whose, apt.iter().map(|name| name.as_str())).await?;
-            let first = packages.iter().find(|package| apt.first().is_some_and(|name| name.split('=').next() == Some(package.name.as_str())));
+            let first =
+                packages.iter().find(|package| apt.first().is_some_and(|name| name.split('=').next() == Some(package.name.as_str())));
             let full = first.and_then(|package| package.versions.values().next()).cloned().unwrap_or_default();
             let alone = npm.is_empty() && pip.is_empty() && !self.steps.iter().any(|step| matches!(step, Step::Download { .. }));
             if alone {
@@ -107,7 +111,9 @@ impl Recipe<'_> {
         if let Some(version) = version {
             found.version = version;
         } else if found.version.is_empty() {
-            if self.request.is_some() && self.steps.iter().any(|step| all_templates(step).iter().any(|template| mentions(template, "%{version}"))) {
+            if self.request.is_some()
+                && self.steps.iter().any(|step| all_templates(step).iter().any(|template| mentions(template, "%{version}")))
+            {
                 self.fill(&Template("%{version}".to_string()), Arch::Amd64, None)?;
             }
             found.version = request.text().to_string();
@@ -125,7 +131,10 @@ impl Recipe<'_> {
             for arch in Arch::ALL {
                 let name = self.fill(&package.name, arch, None)?;
                 let (before, after) = (self.fill(&before, arch, None)?, self.fill(&after, arch, None)?);
-                let (name, before) = match before.strip_prefix("npm:").and_then(|alias| alias.rfind('@').filter(|at| *at > 0).map(|at| alias.split_at(at))) {
+                let (name, before) = match before
+                    .strip_prefix("npm:")
+                    .and_then(|alias| alias.rfind('@').filter(|at| *at > 0).map(|at| alias.split_at(at)))
+                {
                     Some((name, before)) => (name.to_string(), before[1..].to_string()),
                     None => (name, before),
                 };
@@ -146,7 +155,9 @@ impl Recipe<'_> {
                 }
             }
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            choose(request, &list).map(Some).ok_or_else(|| format!("npm's registry has no version `{}` of {}", request.text(), names.join(" and ")))
+            choose(request, &list)
+                .map(Some)
+                .ok_or_else(|| format!("npm's registry has no version `{}` of {}", request.text(), names.join(" and ")))
         })?
     }
 
@@ -162,7 +173,8 @@ impl Recipe<'_> {
         let asked = version.or(self.request);
         let mut roots = Vec::new();
         for package in packages {
-            let names: BTreeSet<String> = Arch::ALL.into_iter().map(|arch| self.fill(&package.name, arch, version)).collect::<Result<_, _>>()?;
+            let names: BTreeSet<String> =
+                Arch::ALL.into_iter().map(|arch| self.fill(&package.name, arch, version)).collect::<Result<_, _>>()?;
             let Some(name) = names.first().filter(|_| names.len() == 1) else {
                 return Err("the name of a project of PyPI cannot depend on the architecture".to_string());
             };
@@ -172,8 +184,15 @@ impl Recipe<'_> {
         pypi::wheels(&session.client, session.pypi_endpoint().await?, &roots, &target).await
     }
 
-    async fn download(&self, session: &Session<'_>, url: &Template, checksum: &Checksum, version: Option<&str>) -> Result<Vec<Artifact>, String> {
-        let urls: Vec<(Arch, String)> = Arch::ALL.into_iter().map(|arch| Ok((arch, self.fill(url, arch, version)?))).collect::<Result<_, String>>()?;
+    async fn download(
+        &self,
+        session: &Session<'_>,
+        url: &Template,
+        checksum: &Checksum,
+        version: Option<&str>,
+    ) -> Result<Vec<Artifact>, String> {
+        let urls: Vec<(Arch, String)> =
+            Arch::ALL.into_iter().map(|arch| Ok((arch, self.fill(url, arch, version)?))).collect::<Result<_, String>>()?;
         let same = urls.windows(2).all(|pair| pair[0].1 == pair[1].1);
         let mut list = Vec::new();
         for (arch, url) in urls.into_iter().take(if same { 1 } else { Arch::ALL.len() }) {

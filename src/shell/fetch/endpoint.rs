@@ -81,7 +81,8 @@ impl NpmEndpoint {
         };
         let Some(registry) = registry else {
             let message = "silo does not know where npm's registry is: npm is not installed here, and nothing names one";
-            return Err(Problem::new(Code::Unresolved, message).help("set NPM_CONFIG_REGISTRY to its address, or write `registry=…` into ~/.npmrc, or install npm"));
+            return Err(Problem::new(Code::Unresolved, message)
+                .help("set NPM_CONFIG_REGISTRY to its address, or write `registry=…` into ~/.npmrc, or install npm"));
         };
         let scopes = settings.iter().filter_map(|(key, value)| Some((key.strip_suffix(":registry")?.to_string(), slash(value)))).collect();
         let tokens = settings
@@ -122,9 +123,9 @@ fn npmrc(text: &str, surroundings: &Surroundings) -> Vec<(String, String)> {
         .filter_map(|line| line.split_once('='))
         .map(|(key, value)| {
             let mut value = value.trim().trim_matches('"').to_string();
-            while let Some((before, name, after)) =
-                value.split_once("${").and_then(|(before, rest)| rest.split_once('}').map(|(name, after)| (before.to_string(), name.to_string(), after.to_string())))
-            {
+            while let Some((before, name, after)) = value.split_once("${").and_then(|(before, rest)| {
+                rest.split_once('}').map(|(name, after)| (before.to_string(), name.to_string(), after.to_string()))
+            }) {
                 value = format!("{before}{}{after}", surroundings.variable(name.trim_end_matches('?')).unwrap_or(""));
             }
             (key.trim().to_string(), value)
@@ -156,7 +157,8 @@ pub async fn pypi(surroundings: &Surroundings) -> Result<String, Problem> {
         Some(index) => Ok(pypi_base(&index)),
         None => {
             let message = "silo does not know where PyPI is: pip is not installed here, and nothing names an index";
-            Err(Problem::new(Code::Unresolved, message).help("set PIP_INDEX_URL to its address, or write `index-url` into pip.conf, or install pip (apt-get install python3-pip)"))
+            Err(Problem::new(Code::Unresolved, message)
+                .help("set PIP_INDEX_URL to its address, or write `index-url` into pip.conf, or install pip (apt-get install python3-pip)"))
         }
     }
 }
@@ -184,7 +186,8 @@ pub async fn archives(surroundings: &Surroundings, suite: &str) -> Vec<String> {
     }
     let mut found: Vec<(bool, String)> = Vec::new();
     let mut files = vec![surroundings.apt.join("sources.list")];
-    let mut others: Vec<PathBuf> = std::fs::read_dir(surroundings.apt.join("sources.list.d")).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    let mut others: Vec<PathBuf> =
+        std::fs::read_dir(surroundings.apt.join("sources.list.d")).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
     others.sort();
     files.extend(others);
     for file in files {

@@ -22,7 +22,9 @@ pub async fn wheels(client: &Client, base: &str, roots: &[Root], target: &Target
                     Need::Version(name, version) => format!("{base}pypi/{name}/{version}/json"),
                 };
                 let answer = match client.get(&url, &Ask::default()).await {
-                    Ok(bytes) => serde_json::from_slice::<Project>(&bytes).map(Some).map_err(|error| format!("{url} is not understood: {error}")),
+                    Ok(bytes) => {
+                        serde_json::from_slice::<Project>(&bytes).map(Some).map_err(|error| format!("{url} is not understood: {error}"))
+                    }
                     Err(FetchError::Missing { url: _ }) => Ok(None),
                     Err(error) => Err(chain(&error)),
                 };

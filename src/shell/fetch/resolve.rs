@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 
 use futures_util::StreamExt;
+use silo::lock::version::Request;
 use silo::lock::{self, AptPackage, Lock, LockedBase, LockedComponent, LockedLayer, Query, pypi::Target};
 use silo::problem::{Code, Problem, Problems};
 use silo::source::Span;
@@ -11,11 +12,11 @@ use silo::spec::{BaseFrom, Component, ComponentId, Distribution, ImageSpec, Kind
 use tokio::sync::OnceCell;
 
 use super::archive::{Archive, Versions, open};
+use super::chain;
 use super::client::Client;
 use super::component::{Found, Recipe, pinned};
 use super::endpoint::{NpmEndpoint, Surroundings, pypi};
 use super::npm::Npm;
-use super::chain;
 
 /// Something that happened while looking things up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,7 +96,11 @@ impl Session<'_> {
     }
 
     pub(super) async fn npm_endpoint(&self) -> Result<&NpmEndpoint, String> {
-        self.npm_endpoint.get_or_init(|| async { NpmEndpoint::find(self.surroundings).await.map_err(words) }).await.as_ref().map_err(String::clone)
+        self.npm_endpoint
+            .get_or_init(|| async { NpmEndpoint::find(self.surroundings).await.map_err(words) })
+            .await
+            .as_ref()
+            .map_err(String::clone)
     }
 
     pub(super) async fn pypi_endpoint(&self) -> Result<&str, String> {
@@ -213,7 +218,9 @@ pub async fn resolve(
     drop(answers);
     // In the order of what they are about, not in that in which servers answered.
     let mut said: Vec<Problem> = found.into_iter().flatten().collect();
-    said.sort_by(|a, b| (&a.labels.first().map(|label| label.span), &a.message).cmp(&(&b.labels.first().map(|label| label.span), &b.message)));
+    said.sort_by(|a, b| {
+        (&a.labels.first().map(|label| label.span), &a.message).cmp(&(&b.labels.first().map(|label| label.span), &b.message))
+    });
     said.dedup();
     said.into_iter().for_each(|problem| problems.push(problem));
     layers.sort_by(|a, b| a.name.cmp(&b.name));
@@ -289,10 +296,12 @@ async fn answer(session: &Session<'_>, query: &Query, kept: Option<&Lock>, optio
             Some(layer) => (Some(Answer::Layer(layer.clone())), Vec::new()),
             None => layer(session, query, name.as_ref()).await,
         },
-        Query::Component { id, request: _, installs: _, options: _ } => match kept.and_then(|lock| lock.components.iter().find(|locked| locked.id == *id)) {
-            Some(component) => (Some(Answer::Component(component.clone())), Vec::new()),
-            None => component(session, query, id).await,
-        },
+        Query::Component { id, request: _, installs: _, options: _ } => {
+            match kept.and_then(|lock| lock.components.iter().find(|locked| locked.id == *id)) {
+                Some(component) => (Some(Answer::Component(component.clone())), Vec::new()),
+                None => component(session, query, id).await,
+            }
+        }
     }
 }
 
@@ -307,7 +316,12 @@ async fn root(session: &Session<'_>, whose: Whose, reference: &str, from: BaseFr
     let (digest, epoch) = match from {
         BaseFrom::Registry => {
             session.asking(reference);
-            ((options.resolve_image)(reference).await.map_err(|reason| format!("the digest of {reference} cannot be found: {reason}"))?, None)
+            (
+                (options.resolve_image)(reference)
+                    .await
+                    .map_err(|reason| format!("the digest of {reference} cannot be found: {reason}"))?,
+                None,
+            )
         }
         BaseFrom::Bootstrap => {
             let archive = session.archive(whose).await?;
@@ -338,24 +352,48 @@ async fn layer(session: &Session<'_>, query: &Query, name: Option<&Name>) -> (Op
     }
 }
 
+/// Whether the steps download files of a version without asking anybody which versions there are.
+fn has_no_index(steps: &[Step]) -> bool {
+    let indexed = steps.iter().any(|step| matches!(step, Step::Npm { .. } | Step::Pip { .. } | Step::Apt { .. }));
+    let versioned = |step: &Step| match step {
+        Step::Download { url, .. } => lock::template::mentions(url, "%{version}"),
+        _ => false,
+    };
+    !indexed && steps.iter().any(versioned)
+}
+
 async fn component(session: &Session<'_>, query: &Query, id: &ComponentId) -> (Option<Answer>, Vec<Problem>) {
     let agents = session.spec.agents.iter().map(|agent| &agent.component);
-    let Some(component) = session.spec.components.iter().chain(agents).find(|component| component.id == *id) else { return (None, Vec::new()) };
+    let Some(component) = session.spec.components.iter().chain(agents).find(|component| component.id == *id) else {
+        return (None, Vec::new());
+    };
     let Component { id, request, installs, options, env: _, checks: _, cause: _, origin } = component;
     session.asking(&id.to_string());
     let mut reasons: Vec<(String, String)> = Vec::new();
+    // A source that has files but no list of its versions is meant for requests that name one: passing it over is no fallback.
+    let mut passed: Vec<String> = Vec::new();
+    let exact = Request::parse(request).exact().is_some();
     // What silo itself installs others with is needed where that happens.
     let whose = if id.kind == Kind::Client { Whose::Fetch } else { Whose::Image };
     for install in installs {
+        if !exact && installs.len() > 1 && has_no_index(&install.steps) {
+            passed.push(install.source.to_string());
+            continue;
+        }
         let recipe = Recipe { request: Some(request), steps: &install.steps, arch: &install.arch, options, apt: Some(whose) };
         match recipe.find(session).await {
             Ok(Found { version, artifacts, warnings: _ }) => {
                 (session.progress)(Event::Found { what: id.to_string(), version: version.clone() });
                 let mut problems = Vec::new();
                 if !reasons.is_empty() {
-                    let why = reasons.iter().map(|(source, reason)| format!("not from `{source}`: {reason}")).collect::<Vec<_>>().join("; ");
+                    let why =
+                        reasons.iter().map(|(source, reason)| format!("not from `{source}`: {reason}")).collect::<Vec<_>>().join("; ");
                     let message = format!("{id} {version} comes from `{}`, {why}", install.source);
-                    problems.push(Problem::new(Code::LockFallback, message).at(*origin, "").help(format!("write source={} to ask for just that one", install.source)));
+                    problems.push(
+                        Problem::new(Code::LockFallback, message)
+                            .at(*origin, "")
+                            .help(format!("write source={} to ask for just that one", install.source)),
+                    );
                 }
                 let locked = LockedComponent {
                     id: id.clone(),
@@ -370,7 +408,19 @@ async fn component(session: &Session<'_>, query: &Query, id: &ComponentId) -> (O
             Err(reason) => reasons.push((install.source.to_string(), reason)),
         }
     }
+    reasons
+        .extend(passed.into_iter().map(|source| (source, "it has no list of its versions; name one like version=\"1.2.3\"".to_string())));
     let why = reasons.iter().map(|(source, reason)| format!("`{source}`: {reason}")).collect::<Vec<_>>().join("; ");
-    let message = if reasons.is_empty() { format!("{id} has no source to install it from") } else { format!("{id} `{request}` cannot be found: {why}") };
-    (None, vec![unresolved(message, *origin).help("silo.lock stays as it was; write another version= or source=, or try again when the server answers")])
+    let message = if reasons.is_empty() {
+        format!("{id} has no source to install it from")
+    } else {
+        format!("{id} `{request}` cannot be found: {why}")
+    };
+    (
+        None,
+        vec![
+            unresolved(message, *origin)
+                .help("silo.lock stays as it was; write another version= or source=, or try again when the server answers"),
+        ],
+    )
 }

@@ -198,13 +198,6 @@ impl Picture {
         write_raw(&text);
     }
 
-    /// Takes the picture away.
-    pub fn clear(&mut self) {
-        let text = self.erasure();
-        self.drawn = 0;
-        write_raw(&text);
-    }
-
     fn erasure(&self) -> String {
         if self.drawn == 0 { String::new() } else { format!("\x1b[{}A\r\x1b[J", self.drawn) }
     }
@@ -244,11 +237,7 @@ mod tests {
         let frame = progress.frame(&ui(), Duration::from_secs(5), 80, 10);
         assert_eq!(
             frame,
-            [
-                "✓ base          ████████    2.0s",
-                "/ language-node ░░░░░░░░    4.0s  unpacking",
-                "= fetch         ████████  cached",
-            ]
+            ["✓ base          ████████    2.0s", "/ language-node ░░░░░░░░    4.0s  unpacking", "= fetch         ████████  cached",]
         );
     }
 

@@ -68,7 +68,9 @@ impl Docker {
             return Err(EngineError::TooOld { address: address.to_string(), version });
         }
         let client = match &address {
-            Address::Unix(path) => bollard::Docker::connect_with_unix(&path.to_string_lossy(), SLOWEST_SECONDS, bollard::API_DEFAULT_VERSION),
+            Address::Unix(path) => {
+                bollard::Docker::connect_with_unix(&path.to_string_lossy(), SLOWEST_SECONDS, bollard::API_DEFAULT_VERSION)
+            }
             Address::Tcp(host) => bollard::Docker::connect_with_http(host, SLOWEST_SECONDS, bollard::API_DEFAULT_VERSION),
         };
         let client = client.map_err(|cause| EngineError::Silent { address: address.to_string(), source: cause.into() })?;
@@ -107,7 +109,9 @@ fn address(options: &EngineOptions) -> Result<Address, EngineError> {
     // A socket without permission still is the engine to talk about, so existence decides.
     match candidates.iter().find(|path| std::fs::symlink_metadata(path).is_ok()) {
         Some(path) => Ok(Address::Unix(path.clone())),
-        None => Err(EngineError::NoEngine { tried: candidates.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ") }),
+        None => {
+            Err(EngineError::NoEngine { tried: candidates.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ") })
+        }
     }
 }
 
@@ -136,7 +140,8 @@ fn parse_host(host: &str, options: &EngineOptions) -> Result<Address, EngineErro
         Some(("tcp" | "http", rest)) if options.tls_verify.is_none() => {
             let rest = rest.trim_end_matches('/');
             // An address in brackets contains colons of its own.
-            let has_port = rest.rsplit_once(':').is_some_and(|(_, port)| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()));
+            let has_port =
+                rest.rsplit_once(':').is_some_and(|(_, port)| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()));
             Ok(Address::Tcp(if has_port { rest.to_owned() } else { format!("{rest}:2375") }))
         }
         _ => Err(EngineError::UnsupportedHost { host: host.to_owned() }),

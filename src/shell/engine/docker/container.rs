@@ -14,7 +14,7 @@ use silo::spec::Access;
 
 use super::terminal::Size;
 use super::{Docker, failed, status_of};
-use crate::shell::engine::{Accounts, Container, EngineError, Input, Network, Operation, Root, RunRequest};
+use crate::shell::engine::{Accounts, Container, EngineError, Network, Operation, RunRequest};
 
 /// When the host runs out of memory, a container goes before the user's own programs.
 const OOM_SCORE: i64 = 500;
@@ -30,6 +30,7 @@ pub(super) enum Listener {
         size: Option<Size>,
     },
     /// Nobody; the engine keeps a little of it.
+    #[cfg(test)]
     Nobody,
 }
 
@@ -38,6 +39,7 @@ impl Docker {
     ///
     /// # Errors
     /// [`EngineError::NoImage`], or when the engine cannot create or start it; then it is removed again.
+    #[cfg(test)]
     pub async fn start_detached(&self, request: &RunRequest<'_>) -> Result<String, EngineError> {
         let id = self.create(request, Listener::Nobody).await?;
         let started = self.client.start_container(&id, None).await;
@@ -185,12 +187,9 @@ fn bind(source: &str, target: &str, access: Access) -> Mount {
 fn mount(mount: &LaunchMount) -> Mount {
     match mount {
         LaunchMount::Bind { source, target, access } => bind(source, target, *access),
-        LaunchMount::Volume { name, target } => Mount {
-            typ: Some(MountType::VOLUME),
-            source: Some(name.clone()),
-            target: Some(target.clone()),
-            ..Mount::default()
-        },
+        LaunchMount::Volume { name, target } => {
+            Mount { typ: Some(MountType::VOLUME), source: Some(name.clone()), target: Some(target.clone()), ..Mount::default() }
+        }
     }
 }
 
@@ -198,11 +197,8 @@ fn body(request: &RunRequest<'_>, accounts: Vec<Mount>, listener: Listener) -> C
     let launch = request.launch;
     let (attached, size) = match listener {
         Listener::Attached { size } => (true, size),
+        #[cfg(test)]
         Listener::Nobody => (false, None),
-    };
-    let input = match request.input {
-        Input::Forward => attached,
-        Input::Closed => false,
     };
     let (program, arguments) = match launch.argv.split_first() {
         Some((program, arguments)) => (vec![program.clone()], arguments.to_vec()),
@@ -213,23 +209,22 @@ fn body(request: &RunRequest<'_>, accounts: Vec<Mount>, listener: Listener) -> C
     let network = match request.network {
         Network::Bridge => "bridge",
         Network::None => "none",
-        Network::Host => "host",
     };
     let log = match listener {
         Listener::Attached { .. } => HostConfigLogConfig { typ: Some("none".to_owned()), config: None },
+        #[cfg(test)]
         Listener::Nobody => HostConfigLogConfig {
             typ: Some("local".to_owned()),
-            config: Some([("max-size", "2m"), ("max-file", "2")].map(|(key, value)| (key.to_owned(), value.to_owned())).into_iter().collect()),
+            config: Some(
+                [("max-size", "2m"), ("max-file", "2")].map(|(key, value)| (key.to_owned(), value.to_owned())).into_iter().collect(),
+            ),
         },
     };
     let memory = launch.limits.memory.map(signed);
     let host = HostConfig {
         cap_drop: Some(vec!["ALL".to_owned()]),
         security_opt: Some(security),
-        readonly_rootfs: Some(match request.security.root {
-            Root::ReadOnly => true,
-            Root::Writable => false,
-        }),
+        readonly_rootfs: Some(true),
         masked_paths: request.security.masked_paths.clone(),
         readonly_paths: request.security.readonly_paths.clone(),
         init: Some(true),
@@ -261,11 +256,11 @@ fn body(request: &RunRequest<'_>, accounts: Vec<Mount>, listener: Listener) -> C
         user: Some(format!("{}:{}", launch.user.0, launch.user.1)),
         labels: Some(launch.labels.iter().map(|(key, value)| (key.clone(), value.clone())).collect()),
         tty: Some(launch.terminal),
-        attach_stdin: Some(input),
+        attach_stdin: Some(attached),
         attach_stdout: Some(attached),
         attach_stderr: Some(attached),
-        open_stdin: Some(input),
-        stdin_once: Some(input),
+        open_stdin: Some(attached),
+        stdin_once: Some(attached),
         healthcheck: Some(HealthConfig { test: Some(vec!["NONE".to_owned()]), ..HealthConfig::default() }),
         host_config: Some(host),
         ..ContainerCreateBody::default()

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use bollard::models::{ContainerCreateBody, ImageInspect};
 use bollard::query_parameters::{
     CreateImageOptionsBuilder, DownloadFromContainerOptionsBuilder, ListImagesOptionsBuilder, RemoveContainerOptionsBuilder,
-    RemoveImageOptions, TagImageOptionsBuilder,
+    RemoveImageOptions,
 };
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
@@ -71,23 +71,6 @@ impl Docker {
         match self.client.remove_image(reference, None::<RemoveImageOptions>, None).await {
             Ok(_) => Ok(()),
             Err(error) => Err(no_image(reference, &error).unwrap_or_else(|| failed(operation(), error))),
-        }
-    }
-
-    /// Gives an image a further tag.
-    ///
-    /// # Errors
-    /// [`EngineError::NoImage`], or when the engine fails.
-    pub async fn tag(&self, image: &str, tag: &str) -> Result<(), EngineError> {
-        let operation = || Operation::Tag(image.to_owned());
-        for reference in [image, tag] {
-            check(reference).map_err(|cause| failed(operation(), cause))?;
-        }
-        let (repository, tag) = split_tag(tag);
-        let options = TagImageOptionsBuilder::new().repo(repository).tag(tag).build();
-        match self.client.tag_image(image, Some(options)).await {
-            Ok(()) => Ok(()),
-            Err(error) => Err(no_image(image, &error).unwrap_or_else(|| failed(operation(), error))),
         }
     }
 
@@ -300,7 +283,11 @@ fn quoted(text: &str) -> String {
 /// What the engine says of a registry that it could not use.
 fn registry(reference: &str, source: impl Into<Cause>) -> EngineError {
     let source = source.into();
-    if says_no_space(&source.to_string()) { EngineError::NoSpace { source } } else { EngineError::Registry { reference: reference.to_owned(), source } }
+    if says_no_space(&source.to_string()) {
+        EngineError::NoSpace { source }
+    } else {
+        EngineError::Registry { reference: reference.to_owned(), source }
+    }
 }
 
 fn no_image(reference: &str, error: &bollard::errors::Error) -> Option<EngineError> {

@@ -15,7 +15,7 @@ use super::container::{Listener, path_part};
 use super::terminal::{self, Event, RawTerminal, Signals, Size};
 use super::transport::{self, Task};
 use super::{Docker, failed, status_of};
-use crate::shell::engine::{Cause, EngineError, ExecRequest, Exit, Input, Operation, RunRequest};
+use crate::shell::engine::{Cause, EngineError, ExecRequest, Exit, Operation, RunRequest};
 
 /// How long a program may take to end when its terminal is gone.
 const GRACE_SECONDS: i32 = 5;
@@ -42,7 +42,6 @@ enum Running {
 struct Talk {
     running: Running,
     terminal: bool,
-    input: Input,
     signals: Signals,
 }
 
@@ -66,14 +65,17 @@ impl Docker {
         Ok(Exit { code: code?, left_behind: removed.err() })
     }
 
-    async fn attached(&self, request: &RunRequest<'_>, id: &str, size: Option<Size>, signals: Signals, streams: Streams) -> Result<u8, EngineError> {
+    async fn attached(
+        &self,
+        request: &RunRequest<'_>,
+        id: &str,
+        size: Option<Size>,
+        signals: Signals,
+        streams: Streams,
+    ) -> Result<u8, EngineError> {
         let launch = request.launch;
         let name = || launch.name.clone();
-        let input = match request.input {
-            Input::Forward => 1,
-            Input::Closed => 0,
-        };
-        let attach = format!("/containers/{id}/attach?stream=1&stdin={input}&stdout=1&stderr=1&detachKeys={DETACH_KEYS}");
+        let attach = format!("/containers/{id}/attach?stream=1&stdin=1&stdout=1&stderr=1&detachKeys={DETACH_KEYS}");
         let attach = async {
             let hijacked = transport::hijack(&self.address, &attach, "tcp", HeaderMap::new(), Bytes::new()).await;
             hijacked.map_err(|cause| failed(Operation::Attach(name()), cause))
@@ -106,7 +108,7 @@ impl Docker {
             };
             body.await.map(exit_code).map_err(|cause| failed(Operation::Wait(name()), cause))
         };
-        let talk = Talk { running, terminal: launch.terminal, input: request.input, signals };
+        let talk = Talk { running, terminal: launch.terminal, signals };
         self.converse(talk, stream, streams, ended).await?.map_err(|cause| failed(Operation::Attach(name()), cause))
     }
 
@@ -118,14 +120,10 @@ impl Docker {
     pub async fn exec(&self, request: &ExecRequest, streams: Streams) -> Result<Exit, EngineError> {
         let operation = || Operation::Exec(request.container.clone());
         let signals = Signals::listen().map_err(|cause| failed(operation(), cause))?;
-        let input = match request.input {
-            Input::Forward => true,
-            Input::Closed => false,
-        };
         let size = if request.terminal && self.api >= SIZE_AT_START { terminal::size() } else { None };
         let console_size = size.map(|size| vec![usize::from(size.rows), usize::from(size.columns)]);
         let config = ExecConfig {
-            attach_stdin: Some(input),
+            attach_stdin: Some(true),
             attach_stdout: Some(true),
             attach_stderr: Some(true),
             tty: Some(request.terminal),
@@ -166,7 +164,7 @@ impl Docker {
             }
             Err(failed(operation(), "its output ended but it did not"))
         };
-        let talk = Talk { running, terminal: request.terminal, input: request.input, signals };
+        let talk = Talk { running, terminal: request.terminal, signals };
         let code = self.converse(talk, stream, streams, ended).await?.map_err(|cause| failed(operation(), cause))?;
         Ok(Exit { code, left_behind: None })
     }
@@ -180,13 +178,10 @@ impl Docker {
         streams: Streams,
         ended: impl Future<Output = Result<u8, EngineError>>,
     ) -> Result<Result<u8, CopyError>, EngineError> {
-        let Talk { running, terminal, input, mut signals } = talk;
+        let Talk { running, terminal, mut signals } = talk;
         let (reader, writer) = tokio::io::split(stream);
         let Streams { input: source, mut output, mut error } = streams;
-        let _feeding = match input {
-            Input::Forward => attach::feed(source, writer),
-            Input::Closed => attach::feed(Box::new(tokio::io::empty()), writer),
-        };
+        let _feeding = attach::feed(source, writer);
         let framing = if terminal { Framing::Raw } else { Framing::Frames };
         let mut draining = std::pin::pin!(attach::drain(reader, framing, &mut *output, &mut *error));
         let mut ended = std::pin::pin!(ended);

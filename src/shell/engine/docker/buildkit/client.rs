@@ -55,8 +55,11 @@ impl Docker {
 
         let wire = transport::hijack(&self.address, "/grpc", "h2c", HeaderMap::new(), Bytes::new()).await.map_err(connection)?;
         let mut builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
-        let (sender, driver) =
-            builder.timer(TokioTimer::new()).handshake::<_, tonic::body::Body>(wire.into_inner()).await.map_err(|cause| connection(cause.into()))?;
+        let (sender, driver) = builder
+            .timer(TokioTimer::new())
+            .handshake::<_, tonic::body::Body>(wire.into_inner())
+            .await
+            .map_err(|cause| connection(cause.into()))?;
         let _driver = Task::spawn(async move {
             // A broken connection is seen by the calls on it.
             let _ = driver.await;

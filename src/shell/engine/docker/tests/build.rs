@@ -51,7 +51,9 @@ fn vertices(events: &[BuildEvent]) -> Vec<Vertex> {
 
 /// The steps that were really done: neither taken from the cache nor the base itself.
 fn done(events: &[BuildEvent]) -> Vec<String> {
-    let done = |vertex: &Vertex| vertex.step.clone().filter(|step| !vertex.cached && !step.instruction.starts_with("FROM")).map(|step| step.instruction);
+    let done = |vertex: &Vertex| {
+        vertex.step.clone().filter(|step| !vertex.cached && !step.instruction.starts_with("FROM")).map(|step| step.instruction)
+    };
     vertices(events).iter().filter_map(done).collect()
 }
 
@@ -84,13 +86,25 @@ async fn a_build_shows_its_steps_and_tags_its_image() {
     let id = result.unwrap().id;
 
     let steps: Vec<Step> = vertices(&events).into_iter().filter_map(|vertex| vertex.step).collect();
-    let step = |stage: &str, ordinal, total, instruction: &str| Step { stage: Some(stage.to_owned()), ordinal, total, instruction: instruction.to_owned() };
-    for expected in [step("first", 3, 3, "RUN [\"/a/b/hello.sh\"]"), step("second", 2, 4, "COPY [z, /z]"), step("second", 3, 4, "COPY --from=first [/a, /a]")] {
+    let step = |stage: &str, ordinal, total, instruction: &str| Step {
+        stage: Some(stage.to_owned()),
+        ordinal,
+        total,
+        instruction: instruction.to_owned(),
+    };
+    for expected in [
+        step("first", 3, 3, "RUN [\"/a/b/hello.sh\"]"),
+        step("second", 2, 4, "COPY [z, /z]"),
+        step("second", 3, 4, "COPY --from=first [/a, /a]"),
+    ] {
         assert!(steps.contains(&expected), "{expected:?} is among {steps:#?}");
     }
     let log = log(&events);
     assert!(log.contains("hello-from-context\n"), "{log}");
-    assert!(log.contains("/z 644 0 0 315532800\n/a/b-c 755 0 0 315532800\n/a/b/hello.sh 755 0 0 315532800\n/a/b 755 0 0\n0123456789"), "{log}");
+    assert!(
+        log.contains("/z 644 0 0 315532800\n/a/b-c 755 0 0 315532800\n/a/b/hello.sh 755 0 0 315532800\n/a/b 755 0 0\n0123456789"),
+        "{log}"
+    );
     assert!(vertices(&events).iter().all(|vertex| vertex.completed.is_some() && vertex.error.is_none()));
 
     let engine = engine().await;
@@ -219,9 +233,7 @@ async fn cancelling_leaves_nothing_running() {
             let _ = started.send(());
         };
         let building = async {
-            let cancel = async {
-                if by_drop { std::future::pending().await } else { wait.await.unwrap() }
-            };
+            let cancel = async { if by_drop { std::future::pending().await } else { wait.await.unwrap() } };
             engine.build(request(&dockerfile, &context), |_| {}, cancel).await
         };
         let asked = if by_drop {
@@ -248,7 +260,8 @@ async fn cancelling_leaves_nothing_running() {
 #[tokio::test]
 async fn only_the_target_and_what_it_needs_is_built() {
     let once = once();
-    let dockerfile = format!("FROM {BASE} AS a\nRUN echo in-a # {once}\nFROM {BASE} AS b\nRUN echo in-b # {once}\nFROM {BASE} AS c\nRUN false\n");
+    let dockerfile =
+        format!("FROM {BASE} AS a\nRUN echo in-a # {once}\nFROM {BASE} AS b\nRUN echo in-b # {once}\nFROM {BASE} AS c\nRUN false\n");
     let context = Context::new();
     let mut request = request(&dockerfile, &context);
     request.target = Some("b".to_owned());

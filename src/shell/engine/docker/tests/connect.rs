@@ -94,7 +94,8 @@ async fn a_good_engine_is_asked_once() {
 async fn podman_is_recognised() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("podman.sock");
-    let _engine = answering(&socket, "HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nServer: Libpod/4.3.1 (linux)\r\nContent-Length: 2\r\n\r\nOK").await;
+    let _engine =
+        answering(&socket, "HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nServer: Libpod/4.3.1 (linux)\r\nContent-Length: 2\r\n\r\nOK").await;
     let error = error(&only(None, folder.path(), &socket)).await;
     assert!(matches!(error, EngineError::Podman { .. }), "{error:?}");
 }

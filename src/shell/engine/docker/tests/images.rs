@@ -40,7 +40,9 @@ impl Registry {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let host = format!("127.0.0.1:{port}");
         let data = folder.path().display();
-        let config = format!("version: 0.1\nstorage: {{ filesystem: {{ rootdirectory: {data} }} }}\nhttp: {{ addr: \"{host}\" }}\n{authentication}\n");
+        let config = format!(
+            "version: 0.1\nstorage: {{ filesystem: {{ rootdirectory: {data} }} }}\nhttp: {{ addr: \"{host}\" }}\n{authentication}\n"
+        );
         std::fs::write(folder.path().join("config.yml"), config).unwrap();
         let mut command = Command::new(program());
         command.arg("serve").arg(folder.path().join("config.yml")).stdout(Stdio::null()).stderr(Stdio::null());
@@ -69,7 +71,8 @@ async fn small(engine: &Docker, reference: &str) -> String {
     let archive = folder.path().join("small.tar");
     let made = Command::new("tar").arg("-cf").arg(&archive).arg("-C").arg(folder.path()).arg("etc").status().expect("tar runs");
     assert!(made.success());
-    let labels = BTreeMap::from([("dev.silo.test".to_owned(), format!("{reference} \"$x\" \\ é")), ("dev.silo.other".to_owned(), String::new())]);
+    let labels =
+        BTreeMap::from([("dev.silo.test".to_owned(), format!("{reference} \"$x\" \\ é")), ("dev.silo.other".to_owned(), String::new())]);
     engine.import_rootfs(&archive, reference, &labels).await.unwrap()
 }
 
@@ -82,7 +85,7 @@ async fn an_imported_image_is_found_tagged_read_and_removed() {
     assert_eq!(image.labels["dev.silo.test"], "engine-test-import:one \"$x\" \\ é");
     assert!(image.created > 1_700_000_000 && image.size > 0, "{image:?}");
 
-    engine.tag(&id, "engine-test-import:two").await.unwrap();
+    assert!(docker(&["tag", &id, "engine-test-import:two"]).status.success());
     let found = engine.find_many("dev.silo.test=engine-test-import:one \"$x\" \\ é").await.unwrap();
     assert_eq!(found.len(), 1);
     assert_eq!((found[0].id.as_str(), found[0].tags.len()), (id.as_str(), 2));
@@ -99,7 +102,6 @@ async fn an_imported_image_is_found_tagged_read_and_removed() {
     }
     assert_eq!(engine.find(&id).await.unwrap(), None);
     assert!(matches!(engine.remove_image(&id).await, Err(EngineError::NoImage { .. })));
-    assert!(matches!(engine.tag(&id, "engine-test-import:three").await, Err(EngineError::NoImage { .. })));
     assert!(matches!(engine.image_file(&id, "/etc/passwd").await, Err(EngineError::NoImage { .. })));
 }
 
@@ -179,7 +181,14 @@ async fn a_login_is_found_for_calls_and_for_builds() {
 
     // A helper that knows it, and nothing else.
     let helper = folder.path().join("docker-credential-engine-test");
-    std::fs::write(&helper, format!("#!/bin/sh\nread -r server; [ \"$server\" = {} ] || exit 1\necho '{{\"Username\":\"tester\",\"Secret\":\"{password}\"}}'\n", registry.host)).unwrap();
+    std::fs::write(
+        &helper,
+        format!(
+            "#!/bin/sh\nread -r server; [ \"$server\" = {} ] || exit 1\necho '{{\"Username\":\"tester\",\"Secret\":\"{password}\"}}'\n",
+            registry.host
+        ),
+    )
+    .unwrap();
     std::fs::set_permissions(&helper, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     std::fs::write(config.join("config.json"), format!(r#"{{"credsStore":"{}"}}"#, "engine-test")).unwrap();
     let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());

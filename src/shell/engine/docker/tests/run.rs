@@ -29,12 +29,12 @@ pub(super) fn launch(name: &str, argv: &[&str]) -> Launch {
 }
 
 pub(super) fn security() -> Security {
-    Security { seccomp: None, root: Root::ReadOnly, masked_paths: None, readonly_paths: None }
+    Security { seccomp: None, masked_paths: None, readonly_paths: None }
 }
 
 pub(super) fn request<'a>(launch: &'a Launch, security: &'a Security, private: PathBuf) -> RunRequest<'a> {
     let accounts = Accounts { passwd: "tester:x:1234:2345::/tmp:/bin/sh\n".to_owned(), group: "testers:x:2345:\n".to_owned() };
-    RunRequest { launch, security, accounts: Some(accounts), private, network: Network::None, input: Input::Forward }
+    RunRequest { launch, security, accounts: Some(accounts), private, network: Network::None }
 }
 
 /// Runs with some input and returns the end, standard output and standard error.
@@ -43,7 +43,8 @@ async fn run(launch: &Launch, input: &[u8]) -> (Result<Exit, EngineError>, Vec<u
     let engine = engine_with_base().await;
     let (mut output, output_end) = tokio::io::duplex(1 << 16);
     let (mut error, error_end) = tokio::io::duplex(1 << 16);
-    let streams = Streams { input: Box::new(std::io::Cursor::new(input.to_vec())), output: Box::new(output_end), error: Box::new(error_end) };
+    let streams =
+        Streams { input: Box::new(std::io::Cursor::new(input.to_vec())), output: Box::new(output_end), error: Box::new(error_end) };
     let (security, mut out, mut err) = (security(), Vec::new(), Vec::new());
     let request = request(launch, &security, private.path().to_owned());
     let (exit, _, _) = tokio::join!(engine.run(&request, streams), output.read_to_end(&mut out), error.read_to_end(&mut err));
@@ -146,7 +147,8 @@ async fn a_reader_that_leaves_ends_the_container() {
         output.read_exact(&mut some).await.unwrap();
         drop(output);
     };
-    let (exit, ()) = tokio::time::timeout(Duration::from_secs(20), async { tokio::join!(engine.run(&request, streams), leave) }).await.expect("it ends");
+    let (exit, ()) =
+        tokio::time::timeout(Duration::from_secs(20), async { tokio::join!(engine.run(&request, streams), leave) }).await.expect("it ends");
     assert!(exit.unwrap().code >= 128);
     is_gone("engine-test-reader");
 }
@@ -158,7 +160,10 @@ async fn programs_run_in_a_detached_container() {
     let (launch, security) = (launch("engine-test-detached", &["sleep", "1000"]), security());
     let id = engine.start_detached(&request(&launch, &security, private.path().to_owned())).await.unwrap();
     let listed = engine.list("dev.silo.test=engine-test-detached").await.unwrap();
-    assert_eq!(listed.iter().map(|one| (one.id.as_str(), one.name.as_str(), one.state.as_str())).collect::<Vec<_>>(), [(id.as_str(), "engine-test-detached", "running")]);
+    assert_eq!(
+        listed.iter().map(|one| (one.id.as_str(), one.name.as_str(), one.state.as_str())).collect::<Vec<_>>(),
+        [(id.as_str(), "engine-test-detached", "running")]
+    );
 
     let exec = ExecRequest {
         container: "engine-test-detached".to_owned(),
@@ -167,7 +172,6 @@ async fn programs_run_in_a_detached_container() {
         user: (1234, 2345),
         workdir: "/tmp".to_owned(),
         terminal: false,
-        input: Input::Forward,
     };
     let (mut output, output_end) = tokio::io::duplex(1 << 16);
     let (mut input_end, input) = tokio::io::duplex(1 << 16);

@@ -153,7 +153,8 @@ fn until(what: &str, condition: impl Fn() -> bool) {
 
 #[test]
 fn bytes_that_look_like_a_frame_pass() {
-    let script = r"stty raw -echo; printf '\001\000\000\000\000\000\000\377'; sleep 0.2; printf '\002hello\r'; sleep 0.2; printf '\000END'; exit 7";
+    let script =
+        r"stty raw -echo; printf '\001\000\000\000\000\000\000\377'; sleep 0.2; printf '\002hello\r'; sleep 0.2; printf '\000END'; exit 7";
     let terminal = Terminal::open("terminal", "engine-test-tty-bytes", script);
     terminal.wait_for(b"\x01\0\0\0\0\0\0\xff\x02hello\r\0END");
     assert_eq!(terminal.end(), 7);
@@ -275,7 +276,12 @@ fn speed() {
     for (file, text) in [("passwd", "tester:x:1234:2345::/tmp:/bin/sh\n"), ("group", "testers:x:2345:\n")] {
         std::fs::write(files.path().join(file), text).unwrap();
     }
-    let mount = |file: &str| format!("type=bind,source={}/{file},target=/etc/{file},readonly,bind-propagation=rprivate,bind-recursive=disabled", files.path().display());
+    let mount = |file: &str| {
+        format!(
+            "type=bind,source={}/{file},target=/etc/{file},readonly,bind-propagation=rprivate,bind-recursive=disabled",
+            files.path().display()
+        )
+    };
     let docker = |number: usize| {
         let mut command = Command::new("setsid");
         command.args(["docker", "run", "--rm", "-i", "--name", &format!("engine-test-speed-docker-{number}")]);

@@ -7,7 +7,8 @@ fn log(text: &[u8]) -> wire::StatusResponse {
 
 #[test]
 fn a_name_tells_stage_and_ordinal() {
-    let expected = |stage: Option<&str>| Step { stage: stage.map(str::to_owned), ordinal: 3, total: 7, instruction: "RUN a ] b".to_owned() };
+    let expected =
+        |stage: Option<&str>| Step { stage: stage.map(str::to_owned), ordinal: 3, total: 7, instruction: "RUN a ] b".to_owned() };
     assert_eq!(step("[base 3/7] RUN a ] b"), Some(expected(Some("base"))));
     assert_eq!(step("[3/7] RUN a ] b"), Some(expected(None)));
     assert_eq!(step("[linux/arm64 base 3/7] RUN a ] b"), Some(expected(Some("base"))));
@@ -20,7 +21,9 @@ fn a_name_tells_stage_and_ordinal() {
 fn characters_cut_in_two_come_out_whole() {
     let mut progress = Progress::default();
     let mut texts = Vec::new();
-    for piece in ["ü".as_bytes()[..1].to_vec(), [&"ü".as_bytes()[1..], b"\xff-", &"€".as_bytes()[..2]].concat(), "€".as_bytes()[2..].to_vec()] {
+    for piece in
+        ["ü".as_bytes()[..1].to_vec(), [&"ü".as_bytes()[1..], b"\xff-", &"€".as_bytes()[..2]].concat(), "€".as_bytes()[2..].to_vec()]
+    {
         progress.take(log(&piece), |event| {
             if let BuildEvent::Log { digest: _, stream: _, text } = event {
                 texts.push(text);
