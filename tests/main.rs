@@ -1,4 +1,10 @@
 //! All tests, in one binary.
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a test stops at the first surprise; some read files, run programs and take times"
+)]
 
 mod apple;
 mod architecture;

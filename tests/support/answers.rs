@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use silo::identity::sha256_hex;
+use silo::digest::sha256_hex;
 use silo::lock::template::{Values, expand, mentions};
 use silo::lock::{AptPackage, Artifact, Lock, LockedBase, LockedComponent, LockedLayer, NpmPackage, Query, Trust, inputs, queries};
 use silo::spec::{Arch, BaseFrom, Checksum, ImageSpec, PackageRequest, Step, Template};
