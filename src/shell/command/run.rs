@@ -52,12 +52,11 @@ pub fn default_agent(ui: &Ui, directory: Option<&Path>) -> Result<u8, Failure> {
 /// Asks which agent, on a terminal.
 fn pick(ui: &Ui, project: &Project) -> Result<Name, Failure> {
     if project.spec.run.agents.is_empty() {
-        let (message, help) = if project.files.is_empty() {
-            ("there is no silo.kdl here", "`silo config init` writes one to start from")
-        } else {
-            ("the configuration has no agent", "add one, as in `agent NAME`; docs/catalog.md lists them")
-        };
-        return Err(Failure::Refused { message: message.to_string(), help: Some(help.to_string()) });
+        project.must_exist()?;
+        return Err(Failure::Refused {
+            message: "the configuration has no agent".to_string(),
+            help: Some("add one, as in `agent NAME`; docs/catalog.md lists them".to_string()),
+        });
     }
     let names: Vec<String> = project.spec.run.agents.iter().map(|agent| agent.name.to_string()).collect();
     let chosen = ui.choose("agent", &names)?;
