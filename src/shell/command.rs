@@ -61,7 +61,13 @@ fn named(ui: &Ui, directory: Option<&Path>, words: &[String]) -> Result<u8, Fail
     run::start(ui, project, name, args, Locking { locked: false }, Network::Bridge)
 }
 
-/// A runtime for what waits on the network or an engine. Commands that need neither never start one.
-pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(system("starting the asynchronous runtime"))
+/// Waits for what needs the network or an engine. Commands that need neither never start a runtime.
+///
+/// A thread may still wait for standard input when the work is done; it is left behind, and ends with the process.
+pub fn wait<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(system("starting the asynchronous runtime"))?;
+    let result = runtime.block_on(work);
+    runtime.shutdown_background();
+    result
 }

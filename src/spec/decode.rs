@@ -240,7 +240,7 @@ impl Decoder<'_> {
             let kind = id.kind.as_str();
             let names: Vec<String> = self.catalog.names(kind).into_iter().map(str::to_string).collect();
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            let help = format!("{}; `define {kind} {}` adds one", suggestion(id.name.as_str(), &names), id.name);
+            let help = format!("{} or describe one of your own: `define {kind} {}`", suggestion(id.name.as_str(), &names), id.name);
             self.problem(Problem::new(Code::UnknownDefinition, format!("there is no {kind} `{}`", id.name)).at(origin, "").help(help));
         }
         found

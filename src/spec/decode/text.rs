@@ -59,7 +59,7 @@ pub(super) fn suggestion(word: &str, words: &[&str]) -> String {
     match nearest(word, words.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
         None if words.is_empty() => "there is none".to_string(),
-        None => format!("there is {}", list(words)),
+        None => format!("the choice is {}", list(words)),
     }
 }
 
