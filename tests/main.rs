@@ -8,7 +8,9 @@
 
 mod apple;
 mod architecture;
+mod cases;
 mod catalog;
+mod cli;
 mod document;
 mod emit;
 mod generated;

@@ -1,3 +1,6 @@
 //! What several topics need.
 
+pub mod answers;
+pub mod dockerfile;
 pub mod image;
+pub mod project;

@@ -1,0 +1,154 @@
+//! Answers to what a configuration asks, without a network: the same question always has the same answer.
+//!
+//! Every version, checksum and date here is made up: a version is the first number of what was asked for, completed to three parts, and a
+//! checksum is the SHA-256 of the name of what it would belong to. So a lock made of them pins nothing that exists. What the answers have in
+//! common with real ones is their shape, and that a changed question has a changed answer.
+
+use std::collections::BTreeMap;
+
+use silo::digest::sha256_hex;
+use silo::lock::template::{Values, expand, mentions};
+use silo::lock::{AptPackage, Artifact, Lock, LockedBase, LockedComponent, LockedLayer, NpmPackage, Query, Trust, inputs, queries};
+use silo::spec::{Arch, BaseFrom, Checksum, ImageSpec, PackageRequest, Step, Template};
+
+/// The date of every made-up release file: 2025-01-01.
+const EPOCH: u64 = 1_735_689_600;
+
+/// A lock that answers everything a specification asks.
+pub fn lock(spec: &ImageSpec) -> Lock {
+    let nothing = || LockedBase { reference: String::new(), from: BaseFrom::Registry, digest: String::new(), epoch: None };
+    let mut lock = Lock {
+        inputs: inputs(spec),
+        base: nothing(),
+        fetch: nothing(),
+        packages: Vec::new(),
+        fetch_packages: Vec::new(),
+        layers: Vec::new(),
+        components: Vec::new(),
+    };
+    for query in queries(spec) {
+        let asked = query.inputs();
+        match query {
+            Query::Base { reference, from } => lock.base = base(reference, from),
+            Query::Fetch { reference, from } => lock.fetch = base(reference, from),
+            Query::Packages { names } => lock.packages = apt(&names),
+            Query::FetchPackages { names } => lock.fetch_packages = apt(&names),
+            Query::Layer { name, steps } => {
+                let values = |arch| Values { version: None, arch, arch_names: &EMPTY, options: &NONE };
+                lock.layers.push(LockedLayer { name, inputs: asked, artifacts: artifacts(&steps, values) });
+            }
+            Query::Component { id, request, installs, options } => {
+                // The preferred source always works here.
+                let install = &installs[0];
+                let version = version(&request);
+                let values = |arch| Values { version: Some(&version), arch, arch_names: &install.arch, options: &options };
+                let artifacts = artifacts(&install.steps, values);
+                lock.components.push(LockedComponent { id, request, inputs: asked, source: install.source.clone(), version, artifacts });
+            }
+        }
+    }
+    lock
+}
+
+static EMPTY: BTreeMap<Arch, String> = BTreeMap::new();
+static NONE: BTreeMap<String, String> = BTreeMap::new();
+
+fn base(reference: String, from: BaseFrom) -> LockedBase {
+    let epoch = (from == BaseFrom::Bootstrap).then_some(EPOCH);
+    LockedBase { digest: format!("sha256:{}", sha256_hex(reference.as_bytes())), reference, from, epoch }
+}
+
+/// `22` becomes `22.1.2`, `>=1.4 <2` becomes `1.4.2`; without a number it is `1.1.2`.
+fn version(request: &str) -> String {
+    let start = request.find(|c: char| c.is_ascii_digit());
+    let number = start.map_or("1", |start| &request[start..]);
+    let end = number.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(number.len());
+    let mut parts: Vec<&str> = number[..end].split('.').filter(|part| !part.is_empty()).take(3).collect();
+    parts.extend(["0", "1", "2"].iter().skip(parts.len()));
+    parts.join(".")
+}
+
+fn apt(names: &[String]) -> Vec<AptPackage> {
+    let mut packages: Vec<AptPackage> = names
+        .iter()
+        .map(|asked| {
+            let (name, version) = asked.split_once('=').unwrap_or((asked, "1.2-3"));
+            let versions = Arch::ALL.into_iter().map(|arch| (arch, version.to_string())).collect();
+            AptPackage { name: name.to_string(), versions }
+        })
+        .collect();
+    packages.sort();
+    packages.dedup_by(|a, b| a.name == b.name);
+    packages
+}
+
+fn artifacts<'v>(steps: &[Step], values: impl Fn(Arch) -> Values<'v>) -> Vec<Artifact> {
+    let mut found = Vec::new();
+    for step in steps {
+        match step {
+            Step::Apt { packages } => found.extend(apt(packages).into_iter().map(Artifact::Apt)),
+            Step::Npm { packages } => packages.iter().for_each(|package| found.extend(npm(package, &values))),
+            Step::Pip { packages } => found.extend(packages.iter().map(|package| wheel(package, &values))),
+            Step::Download { url, to: _, strip: _, checksum } => found.extend(file(url, checksum, &values)),
+            Step::Copy { .. } | Step::Run(_) | Step::Bin { .. } | Step::Path { .. } | Step::Env { .. } => {}
+        }
+    }
+    found.sort();
+    found.dedup();
+    found
+}
+
+fn filled(template: &Template, values: &Values) -> String {
+    expand(template, values).expect("the decoder has checked the placeholders")
+}
+
+/// A tree of one package.
+fn npm<'v>(package: &PackageRequest, values: &impl Fn(Arch) -> Values<'v>) -> Vec<Artifact> {
+    let by_arch = mentions(&package.name, "%{arch") || mentions(&package.version, "%{arch");
+    let arches = if by_arch { vec![Some(Arch::Amd64), Some(Arch::Arm64)] } else { vec![None] };
+    arches
+        .into_iter()
+        .map(|arch| {
+            let values = values(arch.unwrap_or(Arch::Amd64));
+            let name = filled(&package.name, &values);
+            let asked = filled(&package.version, &values);
+            // An exact version may have a platform behind it.
+            let version = if asked.matches('.').count() >= 2 { asked } else { version(&asked) };
+            let short = name.rsplit('/').next().unwrap_or(&name).to_string();
+            Artifact::Npm(NpmPackage {
+                path: format!("node_modules/{name}"),
+                arch,
+                name: None,
+                integrity: format!("sha512-{}", sha256_hex(format!("{name}@{version}").as_bytes())),
+                version,
+                bin: BTreeMap::from([(short, "cli.js".to_string())]),
+            })
+        })
+        .collect()
+}
+
+fn wheel<'v>(package: &PackageRequest, values: &impl Fn(Arch) -> Values<'v>) -> Artifact {
+    let values = values(Arch::Amd64);
+    let name = filled(&package.name, &values).split('[').next().unwrap_or_default().to_lowercase().replace(['_', '.'], "-");
+    let version = version(&filled(&package.version, &values));
+    let file = format!("{}-{version}-py3-none-any.whl", name.replace('-', "_"));
+    Artifact::Wheel { sha256: sha256_hex(file.as_bytes()), name, version, file, arch: None }
+}
+
+fn file<'v>(url: &Template, checksum: &Checksum, values: &impl Fn(Arch) -> Values<'v>) -> Vec<Artifact> {
+    let by_arch = mentions(url, "%{arch");
+    let arches = if by_arch { vec![Some(Arch::Amd64), Some(Arch::Arm64)] } else { vec![None] };
+    arches
+        .into_iter()
+        .map(|arch| {
+            let real = arch.unwrap_or(Arch::Amd64);
+            let url = filled(url, &values(real));
+            let (sha256, trust) = match checksum {
+                Checksum::Sha256(hashes) => (hashes.get(&real).cloned(), Trust::Published),
+                Checksum::Published { url: _ } => (None, Trust::Published),
+                Checksum::TrustOnFirstUse => (None, Trust::FirstUse),
+            };
+            Artifact::File { arch, sha256: sha256.unwrap_or_else(|| sha256_hex(url.as_bytes())), url, trust }
+        })
+        .collect()
+}
