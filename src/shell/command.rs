@@ -61,13 +61,12 @@ fn named(ui: &Ui, directory: Option<&Path>, words: &[String]) -> Result<u8, Fail
     run::start(ui, project, name, args, Locking { locked: false }, Network::Bridge)
 }
 
-/// Waits for what needs the network or an engine. Commands that need neither never start a runtime.
-///
-/// A thread may still wait for standard input when the work is done; it is left behind, and ends with the process.
+/// Does work that waits on the network or an engine. Commands that need neither never start a runtime.
 pub fn wait<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(system("starting the asynchronous runtime"))?;
+    let built = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = built.map_err(system("starting the asynchronous runtime"))?;
     let result = runtime.block_on(work);
+    // A thread may be reading standard input, until something is typed: to drop the runtime is to wait for that.
     runtime.shutdown_background();
     result
 }
