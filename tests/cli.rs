@@ -185,7 +185,7 @@ const MISTAKES: &[Mistake] = &[
         },
         args: CHECK,
         code: Code::ImportOutside,
-        says: &["~/mine.kdl is outside the repository"],
+        says: &["mine.kdl is outside the repository"],
     },
     Mistake {
         name: "an import that leads outside by a link",
