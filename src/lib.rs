@@ -5,16 +5,29 @@
 //!
 //! The modules are the stages of the pipeline, in order; a module imports only from those above it.
 
-pub mod catalog;
+// One a paragraph, so that the order stays the pipeline's.
 pub mod digest;
-pub mod document;
-pub mod emit;
-pub mod identity;
-pub mod launch;
-pub mod layers;
-pub mod lock;
-pub mod plan;
-pub mod problem;
-pub mod schema;
+
 pub mod source;
+
+pub mod problem;
+
+pub mod document;
+
+pub mod schema;
+
+pub mod layers;
+
+pub mod catalog;
+
 pub mod spec;
+
+pub mod lock;
+
+pub mod plan;
+
+pub mod identity;
+
+pub mod emit;
+
+pub mod launch;

@@ -4,27 +4,19 @@ mod shell;
 
 use std::process::exit;
 
-use clap::Parser;
-use clap::error::ErrorKind;
-
-use shell::cli::Cli;
+use shell::cli;
 use shell::failure::code;
 use shell::ui::Ui;
 
-#[expect(clippy::exit, clippy::disallowed_methods, reason = "only main exits; reading standard input may block a thread for ever")]
+#[expect(clippy::disallowed_methods, reason = "only main exits; reading standard input may block a thread for ever")]
 fn main() {
     exit(i32::from(run()));
 }
 
 fn run() -> u8 {
-    let cli = match Cli::try_parse() {
+    let cli = match cli::parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            // Help and version go to standard output and are no failure.
-            let wanted = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-            let printed = error.print().is_ok();
-            return if wanted && printed { 0 } else { code::USAGE };
-        }
+        Err(code) => return code,
     };
     let ui = Ui::new(cli.color, cli.quiet);
     std::panic::set_hook(Box::new(move |info| {

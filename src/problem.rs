@@ -58,6 +58,11 @@ impl Problem {
         self
     }
 
+    /// Its main place.
+    pub fn place(&self) -> Option<Span> {
+        self.labels.first().map(|label| label.span)
+    }
+
     /// Whether it stops the command.
     pub fn severity(&self) -> Severity {
         self.code.severity()
@@ -77,6 +82,15 @@ impl Problems {
     /// Adds all of another stage's.
     pub fn extend(&mut self, others: Problems) {
         self.0.extend(others.0);
+    }
+
+    /// Adds those of another stage's that are not about a place that has an error already.
+    pub fn extend_new(&mut self, others: Problems) {
+        let known: Vec<Span> = self.0.iter().filter(|problem| problem.severity() == Severity::Error).filter_map(Problem::place).collect();
+        let told = |place: Span| {
+            known.iter().any(|span| span.source == place.source && span.start < place.end.max(place.start + 1) && place.start < span.end)
+        };
+        self.0.extend(others.0.into_iter().filter(|problem| !problem.place().is_some_and(told)));
     }
 
     /// Whether any of them stops the command.

@@ -10,15 +10,15 @@ const PIPELINE: [&str; 13] =
 /// Foreign crates and the one place that may name each.
 const OWNERS: [(&str, &[&str]); 22] = [
     ("kdl", &["document"]),
-    ("miette", &["problem"]),
-    ("strsim", &["problem"]),
+    ("miette", &["problem", "shell/engine", "shell/ui"]),
+    ("strsim", &["schema/"]),
     ("nodejs_semver", &["lock/"]),
     ("pep440_rs", &["lock/"]),
     ("pep508_rs", &["lock/"]),
     ("sha2", &["digest"]),
     ("tar", &["emit/", "shell/"]),
     ("toml", &["plan/registration"]),
-    ("clap", &["shell/cli"]),
+    ("clap", &["shell/cli", "shell/command/completions"]),
     ("clap_complete", &["shell/cli", "shell/command/completions"]),
     ("bollard", &["shell/engine/docker"]),
     ("bollard_buildkit_proto", &["shell/engine/docker"]),

@@ -30,7 +30,8 @@ fn changing_the_scripts_or_the_layout_on_purpose_changes_this_value() {
 
 #[test]
 fn every_field_of_an_image_changes_it() {
-    let changes: Vec<(&str, fn(&mut LockedImage))> = vec![
+    type Change = (&'static str, fn(&mut LockedImage));
+    let changes: Vec<Change> = vec![
         ("base digest", |image| image.base.digest = format!("sha256:{}", hash('9'))),
         ("base reference", |image| image.base.reference = "debian:trixie".into()),
         ("fetch digest", |image| image.fetch.digest = format!("sha256:{}", hash('9'))),

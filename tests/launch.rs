@@ -154,7 +154,7 @@ fn names_labels_and_limits_are_silo_s_own() {
     let launch = launched(&run_spec(), &host());
     assert_eq!((launch.name.as_str(), launch.image), ("silo-first-ab12cd34-0001", format!("localhost/silo/first:{}", hash('f'))));
     assert_eq!((launch.limits.milli_cpus, launch.limits.memory, launch.limits.pids), (Some(2500), Some(4 << 30), 4096));
-    assert_eq!(launch.labels.keys().collect::<Vec<_>>(), ["dev.silo.agent", "dev.silo.identity", "dev.silo.project"]);
+    assert_eq!(launch.labels.keys().collect::<Vec<_>>(), ["dev.silo.agent", "dev.silo.identity", "dev.silo.project", "dev.silo.workspace"]);
 }
 
 #[test]

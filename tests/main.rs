@@ -21,6 +21,7 @@ mod layers;
 mod lock;
 mod plan;
 mod problem;
+mod real;
 mod registration;
 mod schema;
 mod spec;

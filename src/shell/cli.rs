@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
+use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::failure::code;
 
 /// Declarative images for AI coding agents.
 ///
@@ -10,7 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[derive(Debug, Parser)]
 #[command(name = "silo", version, max_term_width = 100, subcommand_help_heading = "Commands", disable_help_subcommand = true)]
 #[command(after_help = "\
-Every agent of the configuration is a command too: `silo claude`, `silo claude -- --resume`.
+Every agent of the configuration is a command too: `silo AGENT`, `silo AGENT -- ARGS`.
 `silo` alone starts the default agent.
 
 Start with `silo config init`; `silo check` says what is wrong.")]
@@ -27,6 +30,16 @@ pub struct Cli {
     /// What to do
     #[command(subcommand)]
     pub command: Option<Command>,
+}
+
+/// Reads the command line. Help, the version and mistakes are printed here; then the exit code comes back instead.
+pub fn parse() -> Result<Cli, u8> {
+    Cli::try_parse().map_err(|error| {
+        // Help and version go to standard output and are no failure.
+        let wanted = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+        let printed = error.print().is_ok();
+        if wanted && printed { 0 } else { code::USAGE }
+    })
 }
 
 /// When to use colour.
@@ -254,9 +267,9 @@ pub enum Config {
     Default,
     /// Write a silo.kdl to start from
     Init {
-        /// The agent to start with
-        #[arg(long, default_value = "claude")]
-        agent: String,
+        /// The agent to start with [default: asks]
+        #[arg(long)]
+        agent: Option<String>,
         /// The base
         #[arg(long, value_name = "IMAGE")]
         base: Option<String>,

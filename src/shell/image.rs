@@ -204,6 +204,9 @@ async fn build(
     let started = Instant::now();
     let origin = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     ui.say(&format!("building {target} ({})", compiled.short()));
+    if project.is_committed() && project.image_scope() == Scope::Personal {
+        ui.say("your own files add to this image, so it is yours alone; the project's has another identity (`silo hash`)");
+    }
     let dockerfile = emit::dockerfile(&compiled.plan);
     let request = BuildRequest {
         dockerfile: &dockerfile,

@@ -96,20 +96,23 @@ impl Project {
             problems: Problems::default(),
             files: Vec::new(),
             paths: Vec::new(),
+            complete: true,
         };
         reader.read_all(options);
-        let Reader { mut sources, mut problems, files, paths, .. } = reader;
+        let Reader { mut sources, mut problems, files, paths, complete, .. } = reader;
 
         let stop = |problems: Problems, sources: Sources| Failure::Problems { problems, sources: Box::new(sources) };
-        if problems.has_errors() {
-            return Err(stop(problems, sources));
-        }
+        // Files that can be read are looked at to the end, so that everything wrong is said at once; only what a stage says again about a
+        // place that an earlier one complained of is left out.
         let (layered, found) = layers::merge(&files);
-        problems.extend(found);
+        problems.extend_new(found);
         let shared_files = shared(&files);
         let (shared_layered, _) = layers::merge(&shared_files);
         let (spec, found) = decode(&layered, &mut sources);
-        problems.extend(found);
+        // Where a file is missing, so may be what others refer to.
+        if complete {
+            problems.extend_new(found);
+        }
         let Some(spec) = spec.filter(|_| !problems.has_errors()) else {
             return Err(stop(problems, sources));
         };
@@ -210,6 +213,7 @@ impl Project {
 
     /// Reads the lock of a scope, if there is one.
     pub fn read_lock(&mut self, scope: Scope) -> Result<Option<Lock>, Failure> {
+        self.must_exist()?;
         let path = self.lock_path(scope);
         let name = files::display_name(&path, &self.places.workspace, &self.caller.home);
         let text = match files::read_configuration(&path, &name, document::MAX_GENERATED_BYTES) {
@@ -224,6 +228,17 @@ impl Project {
         }
         self.warnings.extend(problems);
         Ok(lock)
+    }
+
+    /// Nothing can be built of nothing: without any file there is nothing to lock.
+    pub fn must_exist(&self) -> Result<(), Failure> {
+        if !self.files.is_empty() {
+            return Ok(());
+        }
+        Err(Failure::Refused {
+            message: format!("there is no {} here", files::FILE),
+            help: Some("`silo config init` writes one to start from".to_string()),
+        })
     }
 
     /// A failure of one problem.
@@ -334,6 +349,7 @@ impl Project {
         if let Some(agent) = self.spec.run.agents.iter().find(|agent| agent.name.as_str() == name) {
             return Ok(agent.name.clone());
         }
+        self.must_exist()?;
         let help = match silo::schema::nearest(name, names.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
             None if names.is_empty() => format!("no agent is configured: add `agent {name}` to {}", files::FILE),
@@ -396,6 +412,8 @@ struct Reader<'a> {
     problems: Problems,
     files: Vec<File>,
     paths: Vec<(PathBuf, Layer)>,
+    /// Whether every file was there and could be parsed.
+    complete: bool,
 }
 
 /// Imports within imports.
@@ -435,6 +453,7 @@ impl Reader<'_> {
         match files::read_configuration(path, &name, document::MAX_BYTES) {
             Ok(text) => self.parse(&name, layer, text?),
             Err(problem) => {
+                self.complete = false;
                 self.problems.push(problem);
                 None
             }
@@ -444,6 +463,7 @@ impl Reader<'_> {
     fn parse(&mut self, name: &str, layer: Layer, text: String) -> Option<Document> {
         let id = self.sources.add(Source { name: name.to_string(), text: text.clone(), layer });
         let (document, problems) = document::parse(id, &text);
+        self.complete &= document.is_some() && !problems.has_errors();
         self.problems.extend(problems);
         if let Some(document) = &document {
             self.problems.extend(schema::check(document, FileKind::Configuration));
@@ -472,6 +492,7 @@ impl Reader<'_> {
             let name = self.name(&target);
             let Ok(target) = target.canonicalize() else {
                 if !include.optional {
+                    self.complete = false;
                     self.problems.push(
                         Problem::new(Code::ImportMissing, format!("{name} does not exist"))
                             .at(include.span, "imported here")

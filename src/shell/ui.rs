@@ -2,13 +2,13 @@
 
 pub mod progress;
 
-use std::io::{IsTerminal, Write};
+use std::io::{BufRead, IsTerminal, Write};
 
 use silo::problem::{self, Problems, RenderOptions};
 use silo::source::Sources;
 
 use super::cli;
-use super::failure::Failure;
+use super::failure::{Failure, system};
 use super::fetch::chain;
 
 /// The two streams and how to write on them.
@@ -108,9 +108,30 @@ impl Ui {
         }
     }
 
-    /// A question to the caller, as it stands.
-    pub fn prompt(&self, text: &str) {
-        self.talk(text);
+    /// Asks the caller to choose one of several, by number or name; without a terminal it is an error that lists them.
+    pub fn choose<'a>(&self, what: &str, names: &'a [String]) -> Result<&'a str, Failure> {
+        let listed = names.join(", ");
+        if !std::io::stdin().is_terminal() {
+            return Err(Failure::Usage {
+                message: format!("which {what}? there is a choice of {listed}"),
+                help: Some(format!("name the {what}")),
+            });
+        }
+        for (index, name) in names.iter().enumerate() {
+            self.talk(&format!("  {} {}\n", index + 1, problem::escape(name)));
+        }
+        self.talk(&format!("which {what}? [1-{}] ", names.len()));
+        let mut answer = String::new();
+        std::io::stdin().lock().read_line(&mut answer).map_err(system("reading the answer"))?;
+        let answer = answer.trim();
+        let chosen = match answer.parse::<usize>() {
+            Ok(number) => number.checked_sub(1).and_then(|index| names.get(index)),
+            Err(_) => names.iter().find(|name| *name == answer),
+        };
+        chosen.map(String::as_str).ok_or_else(|| Failure::Usage {
+            message: format!("`{answer}` is none of them"),
+            help: Some(format!("there is a choice of {listed}")),
+        })
     }
 
     /// A line that the next one replaces; only for a terminal.

@@ -172,13 +172,17 @@ define tool plain {{ install url {{ download "{0}/plain"; bin "plain" "plain"; }
 base "debian:bookworm" from=bootstrap
 tool x version="{version}"
 tool plain
+define tool fallback {{ install gone {{ download "{0}/gone"; bin "x" "x"; }}; install apt {{ apt "git"; }}; }}
+tool fallback
 "#,
             server.address
         )
     };
     let (first, _) = locked(&text("1.2.3"), None, &surroundings).await;
     let (lock, problems) = first.unwrap();
-    assert!(problems.is_empty(), "{problems:?}");
+    let warning = problems.iter().next().unwrap();
+    assert_eq!((problems.len(), warning.code), (1, Code::LockFallback));
+    assert!(warning.message.contains("tool fallback") && warning.message.contains("`gone`"), "{}", warning.message);
     assert_eq!(lock.base.epoch, Some(1_783_764_997));
     let tool = |lock: &Lock, name: &str| lock.components.iter().find(|component| component.id.name.as_str() == name).unwrap().clone();
     let x = tool(&lock, "x");
@@ -198,9 +202,8 @@ tool plain
     let (second, problems) = second.unwrap();
     assert_eq!((server.count("/plain"), found), (before, 1));
     assert_eq!((tool(&second, "x").version.as_str(), tool(&second, "x").source.as_str()), ("2.0", "apt"));
-    let warning = problems.iter().next().unwrap();
-    assert_eq!((problems.len(), warning.code), (1, Code::LockFallback));
-    assert!(warning.message.contains("`vendor`") && warning.message.contains("exact version"), "{}", warning.message);
+    // A source without a list of its versions is not for `latest`; that is no fallback, and what was kept warns no more.
+    assert!(problems.is_empty(), "{problems:?}");
 
     // Nothing has it: every source is named.
     let (third, _) = locked(&text("9.9.9"), Some(&lock), &surroundings).await;

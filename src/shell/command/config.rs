@@ -5,10 +5,12 @@ use std::process::Command;
 
 use serde_json::json;
 
+use silo::catalog::Catalog;
 use silo::document;
 use silo::layers;
 use silo::schema;
 use silo::source::Layer;
+use silo::spec::Kind;
 
 use crate::shell::cli::{Config, ContainerOptions};
 use crate::shell::facts::Caller;
@@ -26,7 +28,7 @@ pub fn config(ui: &Ui, directory: Option<&Path>, command: &Config) -> Result<u8,
             ui.data(&schema::example());
             Ok(0)
         }
-        Config::Init { agent, base, global } => init(ui, directory, agent, base.as_deref(), *global),
+        Config::Init { agent, base, global } => init(ui, directory, agent.as_deref(), base.as_deref(), *global),
         Config::Edit { global } => edit(ui, directory, *global),
     }
 }
@@ -81,16 +83,19 @@ fn paths(ui: &Ui, directory: Option<&Path>, json: bool) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// What `silo config init` writes into a project.
-fn starter(agent: &str, base: Option<&str>) -> String {
+/// What `silo config init` writes; without an agent those of the catalog stand there as comments.
+fn starter(agent: Option<&str>, base: Option<&str>) -> String {
     let base = base.map(|base| format!("base {}\n", document::quote(base))).unwrap_or_default();
+    let agents = match agent {
+        Some(agent) => format!("agent {}\n", document::quote(agent)),
+        None => agents().iter().map(|agent| format!("// agent {agent}\n")).collect(),
+    };
     format!(
         "\
 // What coding agents get to work with here. `silo config default` explains every node; `silo check` says what is wrong.
 silo edition=\"2026\"
 {base}
-agent {agent}
-
+{agents}
 // language node version=\"22\"
 // lsp typescript-language-server
 // mcp memory
@@ -98,6 +103,11 @@ agent {agent}
 // pre_run \"npm ci\"
 "
     )
+}
+
+/// The agents of the catalog.
+fn agents() -> Vec<String> {
+    Catalog::builtin().names(Kind::Agent.as_str()).into_iter().map(str::to_string).collect()
 }
 
 fn target(directory: Option<&Path>, global: bool) -> Result<PathBuf, Failure> {
@@ -112,7 +122,7 @@ fn target(directory: Option<&Path>, global: bool) -> Result<PathBuf, Failure> {
     Ok(existing.map_or_else(|| places.root.join(FILE), |candidate| candidate.path.clone()))
 }
 
-fn init(ui: &Ui, directory: Option<&Path>, agent: &str, base: Option<&str>, global: bool) -> Result<u8, Failure> {
+fn init(ui: &Ui, directory: Option<&Path>, agent: Option<&str>, base: Option<&str>, global: bool) -> Result<u8, Failure> {
     let path = target(directory, global)?;
     if path.symlink_metadata().is_ok() {
         return Err(Failure::Refused {
@@ -120,10 +130,20 @@ fn init(ui: &Ui, directory: Option<&Path>, agent: &str, base: Option<&str>, glob
             help: Some("`silo config edit` opens it; remove it first to start anew".to_string()),
         });
     }
-    if silo::spec::Name::new(agent).is_none() {
-        return Err(Failure::Usage { message: format!("`{agent}` cannot name an agent"), help: Some("try `--agent claude`".to_string()) });
-    }
-    files::write_atomically(&path, starter(agent, base).as_bytes()).map_err(system(format!("writing {}", path.display())))?;
+    let agents = agents();
+    let agent = match agent {
+        Some(agent) if agents.iter().any(|known| known == agent) => agent,
+        Some(agent) => {
+            let near = schema::nearest(agent, agents.iter().map(String::as_str));
+            let help = match near {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("the catalog has {}; describe another with `define agent {agent} {{ … }}`", agents.join(", ")),
+            };
+            return Err(Failure::Usage { message: format!("`{agent}` is no agent of the catalog"), help: Some(help) });
+        }
+        None => ui.choose("agent", &agents)?,
+    };
+    files::write_atomically(&path, starter(Some(agent), base).as_bytes()).map_err(system(format!("writing {}", path.display())))?;
     ui.say(&format!("wrote {}; next: `silo lock`, commit both files, `silo {agent}`", path.display()));
     // What was just written is checked like anything else, so that a name that is in no catalog is known now.
     Project::load(directory, &ContainerOptions::default()).map(|_| 0)
@@ -132,7 +152,7 @@ fn init(ui: &Ui, directory: Option<&Path>, agent: &str, base: Option<&str>, glob
 fn edit(ui: &Ui, directory: Option<&Path>, global: bool) -> Result<u8, Failure> {
     let path = target(directory, global)?;
     if !path.is_file() {
-        let text = starter("claude", None);
+        let text = starter(None, None);
         files::write_atomically(&path, text.as_bytes()).map_err(system(format!("writing {}", path.display())))?;
     }
     let editor = ["VISUAL", "EDITOR"].iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.trim().is_empty()));

@@ -1,6 +1,5 @@
 //! `silo run`, `silo AGENT`, `silo shell` and `silo` alone.
 
-use std::io::{BufRead, IsTerminal};
 use std::path::Path;
 
 use silo::launch::{Launch, Program, profile};
@@ -52,34 +51,16 @@ pub fn default_agent(ui: &Ui, directory: Option<&Path>) -> Result<u8, Failure> {
 
 /// Asks which agent, on a terminal.
 fn pick(ui: &Ui, project: &Project) -> Result<Name, Failure> {
-    let agents: Vec<&Name> = project.spec.run.agents.iter().map(|agent| &agent.name).collect();
-    let names = agents.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
-    if agents.is_empty() {
-        let (message, help) = if project.files.is_empty() {
-            ("there is no silo.kdl here", "`silo config init` writes one to start from")
-        } else {
-            ("the configuration has no agent", "add one: `agent claude`")
-        };
-        return Err(Failure::Refused { message: message.to_string(), help: Some(help.to_string()) });
-    }
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::Usage {
-            message: format!("which agent? configured are: {names}"),
-            help: Some(format!("name it: `silo {}`, or set a default: `use agent={}`", agents[0], agents[0])),
+    if project.spec.run.agents.is_empty() {
+        project.must_exist()?;
+        return Err(Failure::Refused {
+            message: "the configuration has no agent".to_string(),
+            help: Some("add one, as in `agent NAME`; docs/catalog.md lists them".to_string()),
         });
     }
-    for (index, name) in agents.iter().enumerate() {
-        ui.prompt(&format!("  {} {name}\n", index + 1));
-    }
-    ui.prompt(&format!("which agent? [1-{}] ", agents.len()));
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer).map_err(system("reading the answer"))?;
-    let answer = answer.trim();
-    let chosen = match answer.parse::<usize>() {
-        Ok(number) => number.checked_sub(1).and_then(|index| agents.get(index)).map(|name| (*name).clone()),
-        Err(_) => agents.iter().find(|name| name.as_str() == answer).map(|name| (*name).clone()),
-    };
-    chosen.ok_or_else(|| Failure::Usage { message: format!("`{answer}` is none of them"), help: Some(format!("configured are: {names}")) })
+    let names: Vec<String> = project.spec.run.agents.iter().map(|agent| agent.name.to_string()).collect();
+    let chosen = ui.choose("agent", &names)?;
+    project.agent(chosen)
 }
 
 /// `silo shell`: an agent's container with a shell, or another command, instead of the agent.

@@ -319,7 +319,7 @@ async fn root(session: &Session<'_>, whose: Whose, reference: &str, from: BaseFr
             (
                 (options.resolve_image)(reference)
                     .await
-                    .map_err(|reason| format!("the digest of {reference} cannot be found: {reason}"))?,
+                    .map_err(|reason| format!("the digest of {reference} cannot be found: {reason}; `from=bootstrap` makes a base without a registry"))?,
                 None,
             )
         }

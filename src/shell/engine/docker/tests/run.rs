@@ -7,7 +7,7 @@ use silo::spec::Access;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
-use crate::shell::engine::{Accounts, ExecRequest, Exit, Input, Network, Root, RunRequest, Security};
+use crate::shell::engine::{Accounts, ExecRequest, Exit, Network, RunRequest, Security};
 
 pub(super) fn launch(name: &str, argv: &[&str]) -> Launch {
     Launch {

@@ -12,7 +12,7 @@ use rustix::termios::{Termios, Winsize};
 
 use super::run::{launch, request, security};
 use super::*;
-use crate::shell::engine::{ExecRequest, Input};
+use crate::shell::engine::ExecRequest;
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -35,7 +35,6 @@ async fn inside() {
             user: (1234, 2345),
             workdir: "/".to_owned(),
             terminal: true,
-            input: Input::Forward,
         };
         let exit = engine().await.exec(&exec, Streams::standard()).await.unwrap();
         std::process::exit(exit.code.into());

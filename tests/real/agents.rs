@@ -1,0 +1,66 @@
+//! Each real agent in its image.
+
+use super::online;
+use super::project::{AGENTS, Built, LOCK, built, docker, pinned};
+
+#[test]
+fn all_images_are_built_from_the_committed_lock() {
+    online!();
+    let built = built();
+    let build = &built.build;
+    assert_eq!(build.code, Some(0), "{}", build.stderr);
+    for agent in AGENTS {
+        assert!(build.stderr.contains(&format!("built {agent} in ")), "{agent} is built: {}", build.stderr);
+        let reference = format!("localhost/silo/{agent}:{}", built.project.identity(agent));
+        let labels = docker(&["image", "inspect", "--format", "{{json .Config.Labels}}", &reference]).succeeded().stdout;
+        let labels: serde_json::Value = serde_json::from_str(&labels).unwrap();
+        assert_eq!(labels["dev.silo.agent"], agent);
+        assert_eq!(labels["dev.silo.agent.version"], pinned(LOCK, "agent", agent).as_str());
+    }
+    assert_eq!(built.project.read("silo.lock"), LOCK, "the lock is as it was committed");
+    built.project.run(&["build", "--locked"]).succeeded().says("claude is there already").says("opencode is there already");
+}
+
+#[test]
+fn each_agent_is_the_version_of_the_lock() {
+    online!();
+    let project = Built::ready();
+    for agent in AGENTS {
+        let version = pinned(LOCK, "agent", agent);
+        let said = project.run(&[agent, "--", "--version"]).succeeded().stdout;
+        let words = || said.split(|c: char| c.is_whitespace() || c == '(' || c == ')').map(|word| word.trim_end_matches('.'));
+        assert!(words().any(|word| word == version), "{agent} {version}: {said:?}");
+    }
+}
+
+#[test]
+fn each_agent_lists_the_mcp_servers() {
+    online!();
+    let project = Built::ready();
+    // What an agent says of a server that it knows; Claude Code and opencode start it for the list.
+    let known = [("claude", "✔ Connected"), ("codex", "enabled"), ("copilot", "(local)"), ("opencode", "connected")];
+    for (agent, word) in known {
+        let said = project.run(&[agent, "--", "mcp", "list"]).succeeded().stdout;
+        for server in ["memory", "filesystem"] {
+            let line = said.lines().find(|line| line.contains(server) && line.contains(word));
+            assert!(line.is_some(), "{agent} knows {server} ({word}): {said}");
+        }
+    }
+}
+
+#[test]
+fn each_agent_that_can_say_so_knows_the_language_servers() {
+    online!();
+    let project = Built::ready();
+    let known = [
+        ("claude", &["plugin", "validate", "/opt/silo/etc/claude/plugin"][..]),
+        ("copilot", &["lsp", "list"][..]),
+        ("opencode", &["debug", "config"][..]),
+    ];
+    for (agent, question) in known {
+        let said = project.run(&[&[agent, "--"], question].concat()).succeeded().stdout;
+        for server in ["pyright", "typescript-language-server"] {
+            assert!(said.contains(server), "{agent} knows {server}: {said}");
+        }
+    }
+}
