@@ -14,6 +14,7 @@ mod cli;
 mod document;
 mod emit;
 mod generated;
+mod hostile;
 mod identity;
 mod launch;
 mod layers;

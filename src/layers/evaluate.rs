@@ -24,8 +24,18 @@ struct Evaluation<'a> {
 enum Outcome<'s> {
     Holds(&'s Statement),
     Absent,
-    /// Reported.
-    Conflict,
+    /// Reported. The first of those that disagree stands for both, so that nothing else is reported because of it.
+    Conflict(&'s Statement),
+}
+
+impl<'s> Outcome<'s> {
+    /// The statement whose value later stages see.
+    fn shown(&self) -> Option<&'s Statement> {
+        match self {
+            Outcome::Holds(statement) | Outcome::Conflict(statement) => Some(statement),
+            Outcome::Absent => None,
+        }
+    }
 }
 
 /// The place of a node in its block: the file's, then the statement's.
@@ -58,7 +68,7 @@ impl Evaluation<'_> {
     fn entity(&mut self, name: &str, entity: &Entity, above: &[&Statement], path: &str, alive: bool) -> Option<(Place, Node)> {
         let own: Vec<&Statement> = entity.marks.iter().filter(|mark| !is_set(mark)).collect();
         let outcome = self.decide(&entity.marks, above, path, alive);
-        if alive && !matches!(outcome, Outcome::Conflict) {
+        if alive && !matches!(outcome, Outcome::Conflict(_)) {
             for mark in own.iter().filter(|mark| mark.saying == Saying::Remove && !mark.implied) {
                 if !entity.marks.iter().any(|other| is_set(other) && self.dominates(mark, other)) {
                     self.removes_nothing(mark);
@@ -67,7 +77,7 @@ impl Evaluation<'_> {
         }
         let (winner, alive) = match outcome {
             Outcome::Holds(winner) => (Some(winner), alive),
-            Outcome::Absent | Outcome::Conflict => (None, false),
+            Outcome::Absent | Outcome::Conflict(_) => (None, false),
         };
         let removals: Vec<&Statement> = above.iter().copied().chain(own).collect();
         let place = |statement: &Statement| (self.order.place(statement.file), statement.position);
@@ -88,14 +98,14 @@ impl Evaluation<'_> {
             value: value.clone(),
             span: statement.span,
         };
-        if let Outcome::Holds(Statement { saying: Saying::Values(values), .. }) = &arguments
-            && let Outcome::Holds(statement) = &arguments
+        if let Some(statement) = arguments.shown()
+            && let Saying::Values(values) = &statement.saying
         {
             entries.extend(values.iter().map(|value| plain(None, value, statement)));
         }
         for (property, statements) in &entity.properties {
             let outcome = self.decide(statements, &removals, &format!("{path}.{property}"), alive);
-            if let Outcome::Holds(statement) = outcome
+            if let Some(statement) = outcome.shown()
                 && let Saying::Values(values) = &statement.saying
             {
                 entries.extend(values.iter().map(|value| plain(Some(property.clone()), value, statement)));
@@ -128,7 +138,7 @@ impl Evaluation<'_> {
                         let problem = conflict(path, first, other);
                         self.problems.push(problem);
                     }
-                    Outcome::Conflict
+                    Outcome::Conflict(first)
                 }
             },
         };

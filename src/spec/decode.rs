@@ -156,7 +156,7 @@ impl Decoder<'_> {
 
     fn configure(&mut self, kind: Kind, node: &Node) {
         let names = self.arguments(node);
-        if names.is_empty() {
+        if node.arguments().next().is_none() {
             self.problem(Problem::new(Code::MissingArgument, format!("`{}` needs a name", node.name)).at(node.name_span, ""));
         }
         for (text, span) in names {
@@ -240,7 +240,13 @@ impl Decoder<'_> {
             let kind = id.kind.as_str();
             let names: Vec<String> = self.catalog.names(kind).into_iter().map(str::to_string).collect();
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            let help = format!("{} or describe one of your own: `define {kind} {}`", suggestion(id.name.as_str(), &names), id.name);
+            let near = suggestion(id.name.as_str(), &names);
+            let mark = if near.ends_with('?') { "" } else { ";" };
+            let own = match id.kind {
+                Kind::Lsp | Kind::Mcp => "a `command` in its block makes it one of your own".to_string(),
+                Kind::Language | Kind::Tool | Kind::Agent | Kind::Client => format!("`define {kind} {} {{ … }}` adds one", id.name),
+            };
+            let help = format!("{near}{mark} {own}");
             self.problem(Problem::new(Code::UnknownDefinition, format!("there is no {kind} `{}`", id.name)).at(origin, "").help(help));
         }
         found
