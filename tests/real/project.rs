@@ -173,6 +173,18 @@ pub fn end(child: &mut Child, patience: Duration) -> Option<i32> {
     code.unwrap().code()
 }
 
+/// A silo that runs beside a test, and is asked to end when the test fails: killed it would leave its container.
+pub struct Running(pub Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Ok(None) = self.0.try_wait() {
+            signal(&self.0, rustix::process::Signal::TERM);
+            let _ = self.0.wait();
+        }
+    }
+}
+
 /// Sends a signal.
 pub fn signal(child: &Child, signal: rustix::process::Signal) {
     let id = rustix::process::Pid::from_child(child);
