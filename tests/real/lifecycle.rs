@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use super::online;
-use super::project::{Built, KDL, LOCK, Project, SHORT, end, run, signal, until};
+use super::project::{Built, KDL, LOCK, Project, Running, SHORT, end, run, signal, until};
 
 #[test]
 fn the_exit_code_is_the_programs_own_and_nothing_stays() {
@@ -30,13 +30,13 @@ fn a_signal_to_silo_ends_the_container() {
     Built::ready();
     for (sent, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
         let project = Project::fixture();
-        let mut child = project.silo(&["shell", "codex", "--", "sleep", "600"]).spawn().unwrap();
+        let mut child = project.silo(&["shell", "codex", "--", "sleep", "600"]).spawn().map(Running).unwrap();
         until("the container runs", SHORT, || project.containers().iter().any(|container| container["state"] == "running"));
         // While it runs, other commands can be run in it.
         let inside = project.run(&["exec", "sh", "-c", "pwd; cat /proc/1/cmdline /proc/[2-9]*/cmdline | tr '\\0' ' '"]).succeeded().stdout;
         assert!(inside.starts_with(project.workspace().to_str().unwrap()) && inside.contains("sleep 600"), "{inside}");
-        signal(&child, sent);
-        assert_eq!(end(&mut child, Duration::from_secs(15)), Some(code));
+        signal(&child.0, sent);
+        assert_eq!(end(&mut child.0, Duration::from_secs(15)), Some(code));
         assert_eq!(project.containers(), Vec::<serde_json::Value>::new());
         project.run(&["exec", "true"]).exited(1).says("no container runs for");
     }
@@ -55,8 +55,8 @@ fn input_and_output_are_pipes_like_any_other() {
     assert_eq!(String::from_utf8_lossy(&output.stdout), "3000000\n");
     assert_eq!(String::from_utf8_lossy(&output.stderr), "to-stderr\n");
     // Input that never ends holds nobody up.
-    let mut child = project.silo(&["shell", "codex", "--", "true"]).stdin(Stdio::piped()).spawn().unwrap();
-    assert_eq!(end(&mut child, SHORT), Some(0));
+    let mut child = project.silo(&["shell", "codex", "--", "true"]).stdin(Stdio::piped()).spawn().map(Running).unwrap();
+    assert_eq!(end(&mut child.0, SHORT), Some(0));
 }
 
 #[test]
@@ -83,8 +83,8 @@ fn ctrl_c_cancels_a_build_and_leaves_nothing_running() {
     // A length that no other process sleeps.
     let length = format!("4{:06}", std::process::id());
     let project = Project::with(&format!("{KDL}post_build \"echo now-$((6*7)); exec sleep {length}\"\n"), Some(LOCK));
-    let mut child = project.silo(&["build", "--locked", "codex"]).stderr(Stdio::piped()).spawn().unwrap();
-    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut child = project.silo(&["build", "--locked", "codex"]).stderr(Stdio::piped()).spawn().map(Running).unwrap();
+    let mut stderr = BufReader::new(child.0.stderr.take().unwrap());
     let mut seen = String::new();
     while !seen.contains("now-42") {
         assert_ne!(stderr.read_line(&mut seen).unwrap(), 0, "the script starts: {seen}");
@@ -95,8 +95,8 @@ fn ctrl_c_cancels_a_build_and_leaves_nothing_running() {
         run(command).succeeded().stdout.lines().any(|line| line.trim() == format!("sleep {length}"))
     };
     until("the step runs", SHORT, sleeping);
-    signal(&child, Signal::INT);
-    assert_eq!(end(&mut child, Duration::from_secs(10)), Some(130));
+    signal(&child.0, Signal::INT);
+    assert_eq!(end(&mut child.0, Duration::from_secs(10)), Some(130));
     until("the step is gone", Duration::from_secs(10), || !sleeping());
     stderr.read_to_string(&mut seen).unwrap();
     assert!(seen.contains("cancelled"), "{seen}");

@@ -33,7 +33,11 @@ impl Project {
 
     /// A project with this configuration, and this lock if any.
     pub fn with(kdl: &str, lock: Option<&str>) -> Project {
-        let project = Project { root: tempfile::Builder::new().prefix("silo-real-").tempdir().unwrap() };
+        Project::named("silo-real-", kdl, lock)
+    }
+
+    fn named(prefix: &str, kdl: &str, lock: Option<&str>) -> Project {
+        let project = Project { root: tempfile::Builder::new().prefix(prefix).tempdir().unwrap() };
         fs::create_dir(project.home()).unwrap();
         fs::create_dir(project.workspace()).unwrap();
         project.write("silo.kdl", kdl);
@@ -169,6 +173,18 @@ pub fn end(child: &mut Child, patience: Duration) -> Option<i32> {
     code.unwrap().code()
 }
 
+/// A silo that runs beside a test, and is asked to end when the test fails: killed it would leave its container.
+pub struct Running(pub Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Ok(None) = self.0.try_wait() {
+            signal(&self.0, rustix::process::Signal::TERM);
+            let _ = self.0.wait();
+        }
+    }
+}
+
 /// Sends a signal.
 pub fn signal(child: &Child, signal: rustix::process::Signal) {
     let id = rustix::process::Pid::from_child(child);
@@ -189,10 +205,26 @@ pub struct Built {
     pub build: Ran,
 }
 
+/// How the folder of the project begins that all tests of a run share; the process follows.
+const SHARED: &str = "silo-real-shared-";
+
+/// Removes what earlier runs shared: nothing runs at the end of a test program, so the next one tidies up.
+fn remove_earlier() {
+    for entry in fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let process = name.to_str().and_then(|name| name.strip_prefix(SHARED)?.split('-').next()?.parse().ok());
+        let ended = |process| rustix::process::Pid::from_raw(process).is_some_and(|id| rustix::process::test_kill_process(id).is_err());
+        if process.is_some_and(ended) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
 pub fn built() -> &'static Built {
     static BUILT: OnceLock<Built> = OnceLock::new();
     BUILT.get_or_init(|| {
-        let project = Project::fixture();
+        remove_earlier();
+        let project = Project::named(&format!("{SHARED}{}-", std::process::id()), KDL, Some(LOCK));
         // What an earlier run left is no proof that this one can build; the engine keeps its cache of steps.
         for agent in AGENTS {
             let reference = format!("localhost/silo/{agent}:{}", project.identity(agent));

@@ -54,7 +54,13 @@ fn a_changed_component_is_all_that_is_built_again() {
     assert_ne!(before, after);
     assert!(project.read("silo.kdl").contains(shown.trim()), "the image holds the new one: {shown}");
     let (done, kept) = stages(&second.stderr);
-    assert_eq!(done, BTreeSet::from(["agent-codex", "environment", "mcp-zz-stamp"]), "first:\n{}\nsecond:\n{}", first.stderr, second.stderr);
+    assert_eq!(
+        done,
+        BTreeSet::from(["agent-codex", "environment", "mcp-zz-stamp"]),
+        "first:\n{}\nsecond:\n{}",
+        first.stderr,
+        second.stderr
+    );
     for stage in ["base", "language-node", "lsp-pyright", "mcp-memory"] {
         assert!(kept.contains(stage), "{stage} is kept: {kept:?}\n{}", second.stderr);
     }

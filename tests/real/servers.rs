@@ -1,13 +1,13 @@
 //! The servers that are registered with the agents, started as an agent starts them, without any network.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 
 use serde_json::{Value, json};
 
 use super::online;
-use super::project::{Built, Project, SHORT, end};
+use super::project::{Built, Project, Running, SHORT, end};
 
 /// One of the agents' files that says how servers are started, read in its image.
 fn registered(project: &Project, file: &str, key: &str) -> Value {
@@ -33,7 +33,7 @@ enum Framing {
 
 /// A server that runs in a container without network.
 struct Server {
-    child: Child,
+    child: Running,
     stdin: Option<ChildStdin>,
     answers: Receiver<Value>,
     framing: Framing,
@@ -53,7 +53,7 @@ impl Server {
                 }
             }
         });
-        Server { child, stdin, answers, framing }
+        Server { child: Running(child), stdin, answers, framing }
     }
 
     fn send(&mut self, message: &Value) {
@@ -85,17 +85,7 @@ impl Server {
             self.send(&json!({ "jsonrpc": "2.0", "method": "exit" }));
         }
         drop(self.stdin.take());
-        end(&mut self.child, SHORT);
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        if let Ok(None) = self.child.try_wait() {
-            // SIGTERM, not SIGKILL: silo removes the container.
-            super::project::signal(&self.child, rustix::process::Signal::TERM);
-            let _ = self.child.wait();
-        }
+        end(&mut self.child.0, SHORT);
     }
 }
 

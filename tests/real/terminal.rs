@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use rustix::pty::OpenptFlags;
 use rustix::termios::Winsize;
 
 use super::online;
-use super::project::{Built, Project, SHORT, end};
+use super::project::{Built, Project, Running, SHORT, end};
 
 /// A terminal with silo in its foreground.
 struct Terminal {
     master: File,
     slave: File,
-    child: Child,
+    child: Running,
     seen: Arc<Mutex<Vec<u8>>>,
 }
 
@@ -44,7 +44,7 @@ impl Terminal {
                 sink.lock().unwrap().extend_from_slice(&buffer[..read]);
             }
         });
-        Terminal { master, slave, child, seen }
+        Terminal { master, slave, child: Running(child), seen }
     }
 
     fn seen(&self) -> String {
@@ -79,7 +79,7 @@ fn a_terminal_has_its_size_and_follows_it() {
     assert_ne!(format!("{:?}", rustix::termios::tcgetattr(&terminal.slave).unwrap()), before, "keys reach the program as they are");
     resize(&terminal.master, 50, 120);
     terminal.wait_for("50 120");
-    assert_eq!(end(&mut terminal.child, SHORT), Some(5));
+    assert_eq!(end(&mut terminal.child.0, SHORT), Some(5));
     assert_eq!(format!("{:?}", rustix::termios::tcgetattr(&terminal.slave).unwrap()), before, "the terminal is as it was");
 }
 
@@ -97,5 +97,5 @@ fn what_is_typed_reaches_the_shell() {
     terminal.master.write_all(b"echo still-$((6*7))\r").unwrap();
     terminal.wait_for("still-42");
     terminal.master.write_all(b"exit 9\r").unwrap();
-    assert_eq!(end(&mut terminal.child, SHORT), Some(9));
+    assert_eq!(end(&mut terminal.child.0, SHORT), Some(9));
 }

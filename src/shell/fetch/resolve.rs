@@ -186,7 +186,10 @@ async fn obstacle(session: &Session<'_>, steps: &[Step], whose: Whose) -> Option
             }
             Step::Pip { packages: _ } => {
                 let base = session.pypi_endpoint().await.ok()?;
-                unreachable(base, "check the network, and HTTPS_PROXY when there is a proxy; PIP_INDEX_URL, or `index-url` in pip.conf, names another index")
+                unreachable(
+                    base,
+                    "check the network, and HTTPS_PROXY when there is a proxy; PIP_INDEX_URL, or `index-url` in pip.conf, names another index",
+                )
             }
             Step::Apt { packages: _ } => session.archive(whose).await.err().map(|reason| Problem::new(Code::Unresolved, reason)),
             Step::Download { .. } | Step::Copy { .. } | Step::Run { .. } | Step::Bin { .. } | Step::Path { .. } | Step::Env { .. } => None,
@@ -356,9 +359,9 @@ async fn root(session: &Session<'_>, whose: Whose, reference: &str, from: BaseFr
         BaseFrom::Registry => {
             session.asking(reference);
             (
-                (options.resolve_image)(reference)
-                    .await
-                    .map_err(|reason| format!("the digest of {reference} cannot be found: {reason}; `from=bootstrap` makes a base without a registry"))?,
+                (options.resolve_image)(reference).await.map_err(|reason| {
+                    format!("the digest of {reference} cannot be found: {reason}; `from=bootstrap` makes a base without a registry")
+                })?,
                 None,
             )
         }
