@@ -322,7 +322,7 @@ fn mistakes_are_told_with_their_code_at_once_and_nothing_else() {
 fn check_says_what_there_is() {
     let place = Place::new();
     let ran = place.run(&["check"]);
-    assert!(ran.expect(0).err.contains("no configuration file read, nothing wrong"), "{}", ran.err);
+    assert!(ran.expect(1).err.contains("there is no silo.kdl here") && ran.err.contains("silo config init"), "{}", ran.err);
     place.write("silo.kdl", MINIMAL);
     let ran = place.run(&["check"]);
     assert!(ran.expect(0).err.contains("1 file read, nothing wrong; no silo.lock yet: `silo lock` writes it"), "{}", ran.err);
@@ -443,7 +443,7 @@ fn config_shows_paths_and_starts() {
     let ran = place.run(&["config", "init", "--agent", "codex", "--base", "debian:trixie"]);
     assert!(ran.expect(0).err.contains("silo lock"), "{}", ran.err);
     let written = fs::read_to_string(place.repository().join("silo.kdl")).unwrap();
-    assert!(written.contains("agent codex") && written.contains("debian:trixie"), "{written}");
+    assert!(written.contains("agent \"codex\"") && written.contains("debian:trixie"), "{written}");
     assert!(place.run(&["config", "init"]).expect(1).err.contains("exists already"));
     place.run(&["check"]).expect(0);
 
@@ -459,7 +459,7 @@ fn config_shows_paths_and_starts() {
     let example = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("silo.kdl.example")).unwrap();
     assert_eq!(place.run(&["config", "default"]).expect(0).out, example);
 
-    place.run(&["config", "init", "--global"]).expect(0);
+    place.run(&["config", "init", "--global", "--agent", "codex"]).expect(0);
     assert!(place.home().join(".config/silo/silo.kdl").is_file());
 }
 
