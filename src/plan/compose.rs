@@ -436,7 +436,7 @@ impl<'a> Composer<'a> {
             argv.extend(["/bin/sh".to_string(), "-eu".to_string(), file.clone()]);
         }
         let mounts = vec![RunMount::Context { source: path, target: file }, secret("ca", CERTIFICATES, 0o444)];
-        let reason = id.clone().unwrap_or_else(|| name.to_string());
+        let reason = format!("script {}", id.as_deref().unwrap_or(name));
         let run = instruction(Operation::Run { argv, mounts }, &reason, Some(*origin));
         match user {
             RunAs::Root => vec![run],

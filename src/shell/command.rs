@@ -61,7 +61,12 @@ fn named(ui: &Ui, directory: Option<&Path>, words: &[String]) -> Result<u8, Fail
     run::start(ui, project, name, args, Locking { locked: false }, Network::Bridge)
 }
 
-/// A runtime for what waits on the network or an engine. Commands that need neither never start one.
-pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(system("starting the asynchronous runtime"))
+/// Does work that waits on the network or an engine. Commands that need neither never start a runtime.
+pub fn wait<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let built = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = built.map_err(system("starting the asynchronous runtime"))?;
+    let result = runtime.block_on(work);
+    // A thread may be reading standard input, until something is typed: to drop the runtime is to wait for that.
+    runtime.shutdown_background();
+    result
 }

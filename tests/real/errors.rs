@@ -36,14 +36,21 @@ fn an_agent_that_is_not_there() {
 fn no_registry() {
     online!();
     // Nothing listens on the discard port of this machine.
-    let registry = "http://127.0.0.1:9/";
-    let project = Project::with(KDL, None);
-    let mut silo = project.silo(&["lock"]);
-    silo.env("NPM_CONFIG_REGISTRY", registry);
-    let ran = run(silo).exited(1).says("cannot reach http://127.0.0.1:9").says("NPM_CONFIG_REGISTRY");
-    assert_eq!(errors(&ran.stderr), 1, "one server, one error: {}", ran.stderr);
-    assert!(ran.took < Duration::from_secs(30), "{:?}", ran.took);
-    assert!(!project.workspace().join("silo.lock").exists(), "no lock is better than half of one");
+    let closed = "http://127.0.0.1:9";
+    let registries = [
+        ("NPM_CONFIG_REGISTRY", format!("cannot reach {closed}: Connection refused"), "names another registry"),
+        ("PIP_INDEX_URL", format!("cannot reach {closed}: Connection refused"), "names another index"),
+        ("SILO_APT_MIRROR", format!("cannot fetch {closed}/"), "set SILO_APT_MIRROR"),
+    ];
+    for (variable, message, help) in registries {
+        let project = Project::with(KDL, None);
+        let mut silo = project.silo(&["lock"]);
+        silo.env(variable, closed);
+        let ran = run(silo).exited(1).says(&message).says(help).says(variable);
+        assert_eq!(errors(&ran.stderr), 1, "one server, one error: {}", ran.stderr);
+        assert!(ran.took < Duration::from_secs(30), "{:?}", ran.took);
+        assert!(!project.workspace().join("silo.lock").exists(), "no lock is better than half of one");
+    }
 }
 
 #[test]

@@ -54,6 +54,9 @@ fn input_and_output_are_pipes_like_any_other() {
     feeding.join().unwrap().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout), "3000000\n");
     assert_eq!(String::from_utf8_lossy(&output.stderr), "to-stderr\n");
+    // Input that never ends holds nobody up.
+    let mut child = project.silo(&["shell", "codex", "--", "true"]).stdin(Stdio::piped()).spawn().unwrap();
+    assert_eq!(end(&mut child, SHORT), Some(0));
 }
 
 #[test]

@@ -92,7 +92,7 @@ fn another_agents_identity_does_not_move() {
     online!();
     let project = Project::fixture();
     let before = ["claude", "codex", "copilot", "opencode"].map(|agent| project.identity(agent));
-    project.write("silo.kdl", &KDL.replace("agent codex\n", "agent codex version=\"0.168.0\"\n"));
+    project.write("silo.kdl", &KDL.replace("agent codex\n", "agent codex version=\"0.166.0\"\n"));
     project.run(&["lock"]).succeeded();
     let after = ["claude", "codex", "copilot", "opencode"].map(|agent| project.identity(agent));
     assert_ne!(before[1], after[1]);

@@ -18,8 +18,7 @@ pub fn build(ui: &Ui, directory: Option<&Path>, args: &Build) -> Result<u8, Fail
     ui.problems(&project.warnings, &project.sources);
     let scope = project.image_scope();
     let targets = project.targets(scope, &args.agents)?;
-    let runtime = super::runtime()?;
-    runtime.block_on(async {
+    super::wait(async {
         // An engine that does not answer is known before anything is resolved.
         let engine = Docker::connect(&EngineOptions::from_environment()).await?;
         let lock = image::ensure_lock(ui, &mut project, scope, args.locking).await?;

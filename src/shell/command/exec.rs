@@ -15,8 +15,7 @@ use crate::shell::ui::Ui;
 pub fn exec(_ui: &Ui, directory: Option<&Path>, args: &Exec) -> Result<u8, Failure> {
     let project = Project::load(directory, &ContainerOptions::default())?;
     let workspace = project.places.workspace.display().to_string();
-    let runtime = super::runtime()?;
-    runtime.block_on(async {
+    super::wait(async {
         let engine = Docker::connect(&EngineOptions::from_environment()).await?;
         let containers = engine.list("dev.silo.workspace").await?;
         let running: Vec<_> = containers

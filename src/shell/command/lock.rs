@@ -28,8 +28,7 @@ pub fn lock(ui: &Ui, directory: Option<&Path>, args: &Lock) -> Result<u8, Failur
         (false, []) => Update::Changed,
         (false, names) => Update::Only(components(&project, scope, names)?),
     };
-    let runtime = super::runtime()?;
-    runtime.block_on(image::update_lock(ui, &mut project, scope, update))?;
+    super::wait(image::update_lock(ui, &mut project, scope, update))?;
     Ok(0)
 }
 

@@ -10,8 +10,7 @@ use crate::shell::ui::Ui;
 
 /// Lists silo's images and containers.
 pub fn ls(ui: &Ui, args: &Ls) -> Result<u8, Failure> {
-    let runtime = super::runtime()?;
-    let (images, containers) = runtime.block_on(async {
+    let (images, containers) = super::wait(async {
         let engine = Docker::connect(&EngineOptions::from_environment()).await?;
         Ok::<_, Failure>((engine.find_many("dev.silo.identity").await?, engine.list("dev.silo.workspace").await?))
     })?;

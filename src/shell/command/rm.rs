@@ -17,8 +17,7 @@ const GRACE: i32 = 10;
 pub fn rm(ui: &Ui, directory: Option<&Path>, args: &Rm) -> Result<u8, Failure> {
     let needed = if args.stale { Some(needed(directory)?) } else { None };
     let private = Caller::read().run_directory();
-    let runtime = super::runtime()?;
-    runtime.block_on(async {
+    super::wait(async {
         let engine = Docker::connect(&EngineOptions::from_environment()).await?;
         let containers = engine.list("dev.silo.workspace").await?;
         let images = engine.find_many("dev.silo.identity").await?;

@@ -78,8 +78,7 @@ pub fn shell(ui: &Ui, directory: Option<&Path>, args: &Shell) -> Result<u8, Fail
 fn execute(ui: &Ui, mut project: Project, target: Target, program: Program, locking: Locking, network: Network) -> Result<u8, Failure> {
     ui.problems(&project.warnings, &project.sources);
     let scope = project.image_scope();
-    let runtime = super::runtime()?;
-    runtime.block_on(async {
+    super::wait(async {
         let engine = Docker::connect(&EngineOptions::from_environment()).await?;
         let lock = image::ensure_lock(ui, &mut project, scope, locking).await?;
         let compiled = project.compile(scope, &lock, &target)?;

@@ -1,6 +1,8 @@
 //! HTTP: a few requests at a time, with retries, time limits and a cache on disk that asks whether things changed.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use reqwest::StatusCode;
@@ -79,6 +81,8 @@ pub struct Client {
     http: reqwest::Client,
     cache: Option<PathBuf>,
     parallel: Semaphore,
+    /// Servers to which no connection could be made, and why.
+    unreachable: Mutex<BTreeMap<String, String>>,
 }
 
 enum Attempt {
@@ -96,7 +100,14 @@ impl Client {
             .read_timeout(Duration::from_secs(60))
             .build()
             .map_err(FetchError::Setup)?;
-        Ok(Client { http, cache, parallel: Semaphore::new(PARALLEL) })
+        Ok(Client { http, cache, parallel: Semaphore::new(PARALLEL), unreachable: Mutex::default() })
+    }
+
+    /// The server of an address and why no connection to it could be made, when one was tried in vain.
+    pub fn unreachable(&self, url: &str) -> Option<(String, String)> {
+        let server = server(url)?;
+        let why = self.unreachable.lock().ok()?.get(&server)?.clone();
+        Some((server, why))
     }
 
     /// Fetches a document.
@@ -163,6 +174,9 @@ impl Client {
         }
         let response = request.send().await.map_err(|source| {
             let again = if source.is_connect() { interrupted(&source) } else { !source.is_builder() && !source.is_redirect() };
+            if let (true, false, Some(server), Ok(mut unreachable)) = (source.is_connect(), again, server(url), self.unreachable.lock()) {
+                unreachable.insert(server, root(&source));
+            }
             let error = FetchError::Unreachable { url: shown(url), source: source.without_url() };
             if again { Attempt::Again(error) } else { Attempt::Never(error) }
         })?;
@@ -223,6 +237,21 @@ fn interrupted(error: &reqwest::Error) -> bool {
         cause = error.source();
     }
     false
+}
+
+/// The server of an address, as it may be shown.
+fn server(url: &str) -> Option<String> {
+    let origin = reqwest::Url::parse(url).ok()?.origin();
+    origin.is_tuple().then(|| origin.ascii_serialization())
+}
+
+/// The innermost cause of an error.
+fn root(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
 }
 
 /// An address as it may be shown: without user and password.

@@ -159,6 +159,45 @@ fn unresolved(message: String, origin: Span) -> Problem {
     Problem::new(Code::Unresolved, message).at(origin, "")
 }
 
+/// One problem for each reason, at all the places that it concerns.
+fn together(said: Vec<Problem>) -> Vec<Problem> {
+    let mut out: Vec<Problem> = Vec::new();
+    for problem in said {
+        match out.iter_mut().find(|known| (known.code, &known.message, &known.help) == (problem.code, &problem.message, &problem.help)) {
+            Some(known) => known.labels.extend(problem.labels),
+            None => out.push(problem),
+        }
+    }
+    out
+}
+
+/// What keeps every component with such steps from being found, whatever its version: a server that cannot be reached.
+async fn obstacle(session: &Session<'_>, steps: &[Step], whose: Whose) -> Option<Problem> {
+    let unreachable = |url: &str, help: &str| {
+        let (server, why) = session.client.unreachable(url)?;
+        Some(Problem::new(Code::Unresolved, format!("cannot reach {server}: {why}")).help(help))
+    };
+    for step in steps {
+        let found = match step {
+            Step::Npm { packages } => {
+                let endpoint = session.npm_endpoint().await.ok()?;
+                let mut urls = packages.iter().map(|package| endpoint.document(&package.name.0).0);
+                urls.find_map(|url| unreachable(&url, "check the network, and HTTPS_PROXY when there is a proxy; NPM_CONFIG_REGISTRY, or `registry=…` in ~/.npmrc, names another registry"))
+            }
+            Step::Pip { packages: _ } => {
+                let base = session.pypi_endpoint().await.ok()?;
+                unreachable(base, "check the network, and HTTPS_PROXY when there is a proxy; PIP_INDEX_URL, or `index-url` in pip.conf, names another index")
+            }
+            Step::Apt { packages: _ } => session.archive(whose).await.err().map(|reason| Problem::new(Code::Unresolved, reason)),
+            Step::Download { .. } | Step::Copy { .. } | Step::Run { .. } | Step::Bin { .. } | Step::Path { .. } | Step::Env { .. } => None,
+        };
+        if found.is_some() {
+            return found;
+        }
+    }
+    None
+}
+
 /// Makes a lock. Everything that cannot be looked up is a problem, and then there is no lock.
 pub async fn resolve(
     spec: &ImageSpec,
@@ -222,7 +261,7 @@ pub async fn resolve(
         (&a.labels.first().map(|label| label.span), &a.message).cmp(&(&b.labels.first().map(|label| label.span), &b.message))
     });
     said.dedup();
-    said.into_iter().for_each(|problem| problems.push(problem));
+    together(said).into_iter().for_each(|problem| problems.push(problem));
     layers.sort_by(|a, b| a.name.cmp(&b.name));
     components.sort_by(|a, b| a.id.cmp(&b.id));
     match (base, fetch, packages, fetch_packages) {
@@ -410,6 +449,11 @@ async fn component(session: &Session<'_>, query: &Query, id: &ComponentId) -> (O
     }
     reasons
         .extend(passed.into_iter().map(|source| (source, "it has no list of its versions; name one like version=\"1.2.3\"".to_string())));
+    for install in installs {
+        if let Some(problem) = obstacle(session, &install.steps, whose).await {
+            return (None, vec![problem.at(*origin, "")]);
+        }
+    }
     let why = reasons.iter().map(|(source, reason)| format!("`{source}`: {reason}")).collect::<Vec<_>>().join("; ");
     let message = if reasons.is_empty() {
         format!("{id} has no source to install it from")

@@ -165,7 +165,7 @@ impl Decoder<'_> {
             self.problem(
                 Problem::new(Code::NotAllowed, format!("a project may not ask for {what}"))
                     .at(span, "")
-                    .help("only you can grant it: put the line into your own silo.kdl (`silo config edit`), outside of the repository"),
+                    .help("only you can grant it: put the line into your own silo.kdl (`silo config edit --global`), outside of the repository"),
             );
         }
         granted
