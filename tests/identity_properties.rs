@@ -133,7 +133,7 @@ fn everything_of_the_image_is_in_it() {
         ("\"/srv/data\"", "\"/srv/data\" mode=\"0600\""),
         ("L=\"1\"", "L=\"2\""),
         ("echo claude", "echo claude 2"),
-        ("agent claude {", "agent claude version=\"1\" {"),
+        ("agent claude {", "agent claude version=\"2\" {"),
         ("agent claude {", "agent claude source=vendor {"),
     ];
     let mut seen = vec![before];
