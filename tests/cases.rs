@@ -110,7 +110,7 @@ fn snapshot(project: &Project) -> String {
         }
     }
     let merged = silo::layers::print_with_sources(&loaded.layered, &loaded.sources);
-    if !merged.is_empty() {
+    if !merged.is_empty() && !loaded.problems.has_errors() {
         images.insert_str(0, &format!("\n==== merged\n{}", quoted(merged.as_bytes())));
     }
     let problems = loaded.rendered();

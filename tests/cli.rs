@@ -96,6 +96,9 @@ struct Mistake {
     says: &'static [&'static str],
 }
 
+/// How long saying what is wrong may take.
+const LIMIT: Duration = Duration::from_millis(200);
+
 const CHECK: &[&str] = &["check"];
 const COMPILE: &[&str] = &["compile", "claude"];
 const COPIES: &str = "silo edition=\"2026\"\nbase \"debian:bookworm\" from=bootstrap\nlayer x { copy \"data\" \"/srv/data\" }\nagent claude\n";
@@ -302,9 +305,17 @@ fn mistakes_are_told_with_their_code_at_once_and_nothing_else() {
     for Mistake { name, make, args, code, says } in MISTAKES {
         let place = Place::new();
         make(&place);
-        let start = Instant::now();
-        let ran = place.run(args);
-        let took = start.elapsed();
+        // The best of a few runs: a machine that is busy with other things is slow now and then, and silo would be slow each time.
+        let timed = || {
+            let start = Instant::now();
+            (place.run(args), start.elapsed())
+        };
+        let (ran, mut took) = timed();
+        for _ in 0..9 {
+            if took >= LIMIT {
+                took = took.min(timed().1);
+            }
+        }
         ran.expect(1);
         assert_eq!(ran.out, "", "{name}: problems are talk");
         let codes: Vec<&str> = ran.err.lines().filter(|line| line.starts_with("silo::")).collect();
@@ -314,7 +325,7 @@ fn mistakes_are_told_with_their_code_at_once_and_nothing_else() {
             assert!(text.contains(part), "{name}: `{part}` in\n{}", ran.err);
         }
         assert!(!ran.err.contains('\u{1b}'), "{name}: colour into a pipe");
-        assert!(took < Duration::from_millis(200), "{name} took {took:?}");
+        assert!(took < LIMIT, "{name} took {took:?}");
     }
 }
 
@@ -322,7 +333,7 @@ fn mistakes_are_told_with_their_code_at_once_and_nothing_else() {
 fn check_says_what_there_is() {
     let place = Place::new();
     let ran = place.run(&["check"]);
-    assert!(ran.expect(0).err.contains("no configuration file read, nothing wrong"), "{}", ran.err);
+    assert!(ran.expect(1).err.contains("there is no silo.kdl here") && ran.err.contains("silo config init"), "{}", ran.err);
     place.write("silo.kdl", MINIMAL);
     let ran = place.run(&["check"]);
     assert!(ran.expect(0).err.contains("1 file read, nothing wrong; no silo.lock yet: `silo lock` writes it"), "{}", ran.err);
@@ -443,7 +454,7 @@ fn config_shows_paths_and_starts() {
     let ran = place.run(&["config", "init", "--agent", "codex", "--base", "debian:trixie"]);
     assert!(ran.expect(0).err.contains("silo lock"), "{}", ran.err);
     let written = fs::read_to_string(place.repository().join("silo.kdl")).unwrap();
-    assert!(written.contains("agent codex") && written.contains("debian:trixie"), "{written}");
+    assert!(written.contains("agent \"codex\"") && written.contains("debian:trixie"), "{written}");
     assert!(place.run(&["config", "init"]).expect(1).err.contains("exists already"));
     place.run(&["check"]).expect(0);
 
@@ -459,7 +470,7 @@ fn config_shows_paths_and_starts() {
     let example = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("silo.kdl.example")).unwrap();
     assert_eq!(place.run(&["config", "default"]).expect(0).out, example);
 
-    place.run(&["config", "init", "--global"]).expect(0);
+    place.run(&["config", "init", "--global", "--agent", "codex"]).expect(0);
     assert!(place.home().join(".config/silo/silo.kdl").is_file());
 }
 

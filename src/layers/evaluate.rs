@@ -46,9 +46,10 @@ impl Evaluation<'_> {
         let mut found: Vec<(Place, Node)> = Vec::new();
         for (name, statements) in &block.collections {
             for statement in statements.iter().filter(|statement| statement.saying == Saying::Remove) {
-                let mut marks = block.entities.iter().filter(|((other, _), _)| other == name).flat_map(|(_, entity)| &entity.marks);
-                if alive && !marks.any(|mark| is_set(mark) && self.dominates(statement, mark)) {
-                    self.removes_nothing(statement);
+                let marks = block.entities.iter().filter(|((other, _), _)| other == name).flat_map(|(_, entity)| &entity.marks);
+                if alive && !marks.clone().any(|mark| is_set(mark) && self.dominates(statement, mark)) {
+                    let kept = self.last_set(marks);
+                    self.removes_nothing(statement, kept);
                 }
             }
         }
@@ -71,7 +72,7 @@ impl Evaluation<'_> {
         if alive && !matches!(outcome, Outcome::Conflict(_)) {
             for mark in own.iter().filter(|mark| mark.saying == Saying::Remove && !mark.implied) {
                 if !entity.marks.iter().any(|other| is_set(other) && self.dominates(mark, other)) {
-                    self.removes_nothing(mark);
+                    self.removes_nothing(mark, self.last_set(entity.marks.iter()));
                 }
             }
         }
@@ -171,10 +172,18 @@ impl Evaluation<'_> {
         }
     }
 
-    fn removes_nothing(&mut self, statement: &Statement) {
-        let problem = Problem::new(Code::RemovesNothing, "this removal matches nothing")
-            .at(statement.span, "no weaker file says this")
-            .help("remove the line, or compare the name or `id` with the output of `silo config show`");
+    /// Of several statements that a thing exists, the one of the nearest file.
+    fn last_set<'s>(&self, statements: impl Iterator<Item = &'s Statement>) -> Option<&'s Statement> {
+        statements.filter(|mark| is_set(mark)).max_by_key(|mark| (mark.priority, self.order.place(mark.file), mark.position))
+    }
+
+    /// `kept` is what the removal is too weak for.
+    fn removes_nothing(&mut self, statement: &Statement, kept: Option<&Statement>) {
+        let problem = Problem::new(Code::RemovesNothing, "this removal matches nothing").at(statement.span, "no weaker file says this");
+        let problem = match kept {
+            Some(kept) => problem.at(kept.span, "this is stronger").help("remove it in a file that is stronger still, such as `silo.local.kdl`"),
+            None => problem.help("remove the line, or compare the name or `id` with the output of `silo config show`"),
+        };
         self.problems.push(problem);
     }
 

@@ -266,7 +266,10 @@ impl Decoder<'_> {
             }
             let request = Request { node: None, origin: span, cause: Cause::Required };
             let before = (self.requests.clone(), self.waiting.clone(), self.places.clone());
-            self.component(&id, &request);
+            // An agent is a component, and read as one where it is read as an agent.
+            if kind != Kind::Agent {
+                self.component(&id, &request);
+            }
             match kind {
                 Kind::Agent => drop(self.agent(&id.name, &request)),
                 Kind::Lsp => drop(self.lsp_server(&id.name, &request)),
