@@ -165,7 +165,8 @@ const ELSEWHERE: &[(Code, &str)] = &[
 #[test]
 fn every_error_code_has_a_case() {
     let mut seen: BTreeSet<&str> = crate::cli::codes().map(Code::as_str).collect();
-    let snapshots: Vec<String> = cases().values().map(|folder| fs::read_to_string(folder.join("snapshot.txt")).unwrap_or_default()).collect();
+    let snapshots: Vec<String> =
+        cases().values().map(|folder| fs::read_to_string(folder.join("snapshot.txt")).unwrap_or_default()).collect();
     for line in snapshots.iter().flat_map(|text| text.lines()) {
         let word = line.split([':', ' ']).next().unwrap_or("");
         if word == "silo" {

@@ -101,9 +101,9 @@ const LIMIT: Duration = Duration::from_millis(200);
 
 const CHECK: &[&str] = &["check"];
 const COMPILE: &[&str] = &["compile", "claude"];
-const COPIES: &str = "silo edition=\"2026\"\nbase \"debian:bookworm\" from=bootstrap\nlayer x { copy \"data\" \"/srv/data\" }\nagent claude\n";
-const DOWNLOADS: &str =
-    "silo edition=\"2026\"\nbase \"debian:bookworm\" from=bootstrap\nlayer x { download \"https://x.example.test/a.tgz\" to=\"/opt/a\" }\nagent claude\n";
+const COPIES: &str =
+    "silo edition=\"2026\"\nbase \"debian:bookworm\" from=bootstrap\nlayer x { copy \"data\" \"/srv/data\" }\nagent claude\n";
+const DOWNLOADS: &str = "silo edition=\"2026\"\nbase \"debian:bookworm\" from=bootstrap\nlayer x { download \"https://x.example.test/a.tgz\" to=\"/opt/a\" }\nagent claude\n";
 
 fn fifo(path: &Path) {
     assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
@@ -203,7 +203,9 @@ const MISTAKES: &[Mistake] = &[
     },
     Mistake {
         name: "imports in a circle",
-        make: |place| drop(place.write("silo.kdl", "import \"a.kdl\"\n").write("a.kdl", "import \"b.kdl\"\n").write("b.kdl", "import \"a.kdl\"\n")),
+        make: |place| {
+            drop(place.write("silo.kdl", "import \"a.kdl\"\n").write("a.kdl", "import \"b.kdl\"\n").write("b.kdl", "import \"a.kdl\"\n"))
+        },
         args: CHECK,
         code: Code::ImportCycle,
         says: &["silo.kdl → a.kdl → b.kdl → a.kdl", "b.kdl:1"],
@@ -246,7 +248,8 @@ const MISTAKES: &[Mistake] = &[
     Mistake {
         name: "a lock without a checksum",
         make: |place| {
-            let lock: String = lock(DOWNLOADS).lines().filter(|line| !line.contains("x.example.test")).map(|line| format!("{line}\n")).collect();
+            let lock: String =
+                lock(DOWNLOADS).lines().filter(|line| !line.contains("x.example.test")).map(|line| format!("{line}\n")).collect();
             place.write("silo.kdl", DOWNLOADS).write("silo.lock", lock);
         },
         args: COMPILE,
@@ -358,7 +361,10 @@ fn check_prints_json() {
 
     place.write("silo.kdl", format!("{MINIMAL}(remove)tool jq\n"));
     let json: Value = serde_json::from_str(&place.run(&["check", "--json"]).expect(0).out).unwrap();
-    assert_eq!((&json["problems"][0]["code"], &json["problems"][0]["severity"]), (&Value::from("silo::merge::removes-nothing"), &Value::from("warning")));
+    assert_eq!(
+        (&json["problems"][0]["code"], &json["problems"][0]["severity"]),
+        (&Value::from("silo::merge::removes-nothing"), &Value::from("warning"))
+    );
 }
 
 #[test]
@@ -483,7 +489,11 @@ fn the_command_line_is_checked() {
         assert_eq!(ran.expect(2).out, "", "{args:?}");
     }
     let ran = place.run(&["claud"]);
-    assert!(ran.expect(2).err.contains("`claud` is neither a command nor a configured agent") && ran.err.contains("did you mean `claude`?"), "{}", ran.err);
+    assert!(
+        ran.expect(2).err.contains("`claud` is neither a command nor a configured agent") && ran.err.contains("did you mean `claude`?"),
+        "{}",
+        ran.err
+    );
     assert!(place.run(&["hash", "codex"]).expect(2).err.contains("configured are: claude"));
     assert!(place.run(&["-C", "/nonexistent", "check"]).expect(1).err.contains("/nonexistent"));
     for args in [&["--help"][..], &["--version"], &["build", "--help"], &["completions", "bash"]] {

@@ -102,7 +102,10 @@ struct Spot {
 fn env(plan: &Plan, name: &str) -> Option<String> {
     let mut found = None;
     for line in lines(&emit::dockerfile(plan)) {
-        let rest = line.strip_prefix("ENV ").or_else(|| line.strip_prefix("ARG ")).and_then(|line| line.strip_prefix(&format!("{name}=")).map(str::to_string));
+        let rest = line
+            .strip_prefix("ENV ")
+            .or_else(|| line.strip_prefix("ARG "))
+            .and_then(|line| line.strip_prefix(&format!("{name}=")).map(str::to_string));
         if let Some(value) = rest {
             found = unquoted(&value);
         }
@@ -125,7 +128,8 @@ fn launched(plan: &Plan, path: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let script = folder.path().join("launcher");
     std::fs::write(&script, file(plan, path)).unwrap();
-    let output = Command::new("/bin/sh").arg(&script).env("HOME", "/home/ada").env("SILO_WORKSPACE", "/home/ada/work/api").output().unwrap();
+    let output =
+        Command::new("/bin/sh").arg(&script).env("HOME", "/home/ada").env("SILO_WORKSPACE", "/home/ada/work/api").output().unwrap();
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
@@ -287,7 +291,12 @@ const SPOTS: &[Spot] = &[
         write: |text| format!("layer l {{ path {} }}", quote(&format!("/opt/{}", unquote(text)))),
         exact: |image, text| {
             let path = format!("/opt/{}", meant(text));
-            image.plan.stages.iter().flat_map(|stage| &stage.steps).any(|step| matches!(&step.operation, Operation::Path { folders } if folders == &[path.clone()]))
+            image
+                .plan
+                .stages
+                .iter()
+                .flat_map(|stage| &stage.steps)
+                .any(|step| matches!(&step.operation, Operation::Path { folders } if folders == &[path.clone()]))
                 && lines(&emit::dockerfile(&image.plan))
                     .iter()
                     .filter_map(|line| line.strip_prefix("ENV PATH=")?.strip_suffix(":${PATH}\""))
@@ -317,7 +326,10 @@ const SPOTS: &[Spot] = &[
         write: |text| format!("layer l {{ download \"https://x.example.test/a\" to={} }}", quote(&format!("/srv/x{}", unquote(text)))),
         exact: |image, text| {
             let rows = rows(&image.plan, "layer-l-1");
-            rows.len() == 1 && rows[0].len() == 7 && rows[0][4] == format!("/srv/x{}", meant(text)) && rows[0][6] == "https://x.example.test/a"
+            rows.len() == 1
+                && rows[0].len() == 7
+                && rows[0][4] == format!("/srv/x{}", meant(text))
+                && rows[0][6] == "https://x.example.test/a"
         },
     },
     Spot {
@@ -333,11 +345,13 @@ const SPOTS: &[Spot] = &[
         name: "a package of the distribution",
         file: "silo.kdl",
         write: |text| format!("layer l {{ apt {text} }}"),
-        exact: |image, text| String::from_utf8_lossy(file(&image.plan, "base/packages")).lines().any(|line| {
-            // `name=version` asks for a version.
-            let fields: Vec<&str> = line.split('\t').collect();
-            fields[1] == text || format!("{}={}", fields[1], fields[2]) == text
-        }),
+        exact: |image, text| {
+            String::from_utf8_lossy(file(&image.plan, "base/packages")).lines().any(|line| {
+                // `name=version` asks for a version.
+                let fields: Vec<&str> = line.split('\t').collect();
+                fields[1] == text || format!("{}={}", fields[1], fields[2]) == text
+            })
+        },
     },
     Spot {
         name: "a package of npm",
@@ -364,7 +378,9 @@ const SPOTS: &[Spot] = &[
         name: "where a command is",
         file: "silo.kdl",
         write: |text| format!("layer l {{ bin \"x\" {} }}", quote(&format!("/opt/{}", unquote(text)))),
-        exact: |image, text| rows(&image.plan, "layer-l-1") == [["link", "any", "x", &format!("/opt/{}", meant(text)), "-"].map(str::to_string)],
+        exact: |image, text| {
+            rows(&image.plan, "layer-l-1") == [["link", "any", "x", &format!("/opt/{}", meant(text)), "-"].map(str::to_string)]
+        },
     },
     Spot {
         name: "the name of a layer",
@@ -430,7 +446,9 @@ const SPOTS: &[Spot] = &[
         name: "the name of a cache",
         file: "silo.kdl",
         write: |text| format!("cache {text} to=\"/srv/cache\""),
-        exact: |image, text| mounts(image).iter().any(|(source, target)| source.ends_with(&format!("/cache/{text}")) && target == "/srv/cache"),
+        exact: |image, text| {
+            mounts(image).iter().any(|(source, target)| source.ends_with(&format!("/cache/{text}")) && target == "/srv/cache")
+        },
     },
 ];
 
@@ -474,7 +492,10 @@ fn every_text_comes_out_exactly_or_is_refused() {
             let agent = if written.contains("agent claude") { "" } else { "agent claude\n" };
             let project = Project::of(&format!("{agent}{}", if *file == "silo.kdl" { written.as_str() } else { "" }));
             let project = if *file == "user.kdl" { project.file("user.kdl", &written) } else { project };
-            let project = ["data", text.as_str()].into_iter().filter(|path| !path.is_empty() && !path.ends_with(".kdl")).fold(project, |project, path| project.file(path, "x"));
+            let project = ["data", text.as_str()]
+                .into_iter()
+                .filter(|path| !path.is_empty() && !path.ends_with(".kdl"))
+                .fold(project, |project, path| project.file(path, "x"));
             let mut loaded = project.load();
             let compiled = match loaded.spec.clone() {
                 Some(spec) => loaded.compile(&spec),
@@ -526,12 +547,48 @@ fn no_text_of_a_lock_changes_an_instruction() {
         ("a package's version", |lock, text| lock.packages[0].versions.values_mut().for_each(|version| *version = text.to_string())),
         ("a package's name", |lock, text| lock.fetch_packages[0].name = text.to_string()),
         ("a digest", |lock, text| lock.base.digest = text.to_string()),
-        ("a URL", |lock, text| artifacts(lock, |artifact| if let Artifact::File { url, .. } = artifact { *url = text.to_string() })),
-        ("a checksum", |lock, text| artifacts(lock, |artifact| if let Artifact::File { sha256, .. } = artifact { *sha256 = text.to_string() })),
-        ("a path of npm", |lock, text| artifacts(lock, |artifact| if let Artifact::Npm(package) = artifact { package.path = text.to_string() })),
-        ("an integrity", |lock, text| artifacts(lock, |artifact| if let Artifact::Npm(package) = artifact { package.integrity = text.to_string() })),
-        ("a wheel", |lock, text| artifacts(lock, |artifact| if let Artifact::Wheel { name, .. } = artifact { *name = text.to_string() })),
-        ("a wheel's file", |lock, text| artifacts(lock, |artifact| if let Artifact::Wheel { file, .. } = artifact { *file = text.to_string() })),
+        ("a URL", |lock, text| {
+            artifacts(lock, |artifact| {
+                if let Artifact::File { url, .. } = artifact {
+                    *url = text.to_string()
+                }
+            })
+        }),
+        ("a checksum", |lock, text| {
+            artifacts(lock, |artifact| {
+                if let Artifact::File { sha256, .. } = artifact {
+                    *sha256 = text.to_string()
+                }
+            })
+        }),
+        ("a path of npm", |lock, text| {
+            artifacts(lock, |artifact| {
+                if let Artifact::Npm(package) = artifact {
+                    package.path = text.to_string()
+                }
+            })
+        }),
+        ("an integrity", |lock, text| {
+            artifacts(lock, |artifact| {
+                if let Artifact::Npm(package) = artifact {
+                    package.integrity = text.to_string()
+                }
+            })
+        }),
+        ("a wheel", |lock, text| {
+            artifacts(lock, |artifact| {
+                if let Artifact::Wheel { name, .. } = artifact {
+                    *name = text.to_string()
+                }
+            })
+        }),
+        ("a wheel's file", |lock, text| {
+            artifacts(lock, |artifact| {
+                if let Artifact::Wheel { file, .. } = artifact {
+                    *file = text.to_string()
+                }
+            })
+        }),
     ];
     for (name, change) in changes {
         for text in texts() {

@@ -173,16 +173,14 @@ fn the_lock_is_in_it_and_how_it_is_written_is_not() {
 /// One token sequence in many layouts: what separates, how texts are quoted, comments, spelling.
 fn layout() -> impl Strategy<Value = String> {
     let gap = prop_oneof![Just(" "), Just("  "), Just("\t"), Just(" /* c */ "), Just(" \\\n  "), Just(" /-\"x\" ")];
-    let end = prop_oneof![Just("\n"), Just("\n\n"), Just("\r\n"), Just(" // c\n"), Just(";"), Just("\n// c { }\n"), Just("\n/-gone { x }\n")];
+    let end =
+        prop_oneof![Just("\n"), Just("\n\n"), Just("\r\n"), Just(" // c\n"), Just(";"), Just("\n// c { }\n"), Just("\n/-gone { x }\n")];
     let word = |text: &'static str| {
-        prop_oneof![
-            Just(text.to_string()),
-            Just(format!("\"{text}\"")),
-            Just(format!("#\"{text}\"#")),
-            Just(format!("##\"{text}\"##")),
-        ]
+        prop_oneof![Just(text.to_string()), Just(format!("\"{text}\"")), Just(format!("#\"{text}\"#")), Just(format!("##\"{text}\"##")),]
     };
-    let text = |text: &'static str| prop_oneof![Just(format!("\"{text}\"")), Just(format!("#\"{text}\"#")), Just(format!("\"{}\"", text.replace('e', "\\u{65}")))];
+    let text = |text: &'static str| {
+        prop_oneof![Just(format!("\"{text}\"")), Just(format!("#\"{text}\"#")), Just(format!("\"{}\"", text.replace('e', "\\u{65}")))]
+    };
     let hook = prop_oneof![Just("post_build"), Just("post-build"), Just("\"post_build\"")];
     (
         proptest::collection::vec(gap, 12),
@@ -199,7 +197,11 @@ fn layout() -> impl Strategy<Value = String> {
                 (true, false) => format!("env{}PAGER={less}{}EDITOR={vi}", g[0], g[1]),
                 (_, true) => format!("env{}EDITOR={vi}{}env{}PAGER={less}", g[0], e[8], g[1]),
             };
-            let base = if swapped { format!("base{}from={bootstrap}{}{base}", g[2], g[3]) } else { format!("base{}{base}{}from={bootstrap}", g[2], g[3]) };
+            let base = if swapped {
+                format!("base{}from={bootstrap}{}{base}", g[2], g[3])
+            } else {
+                format!("base{}{base}{}from={bootstrap}", g[2], g[3])
+            };
             let nodes = [
                 format!("silo{}edition=\"2026\"", g[4]),
                 base,

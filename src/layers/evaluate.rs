@@ -181,7 +181,9 @@ impl Evaluation<'_> {
     fn removes_nothing(&mut self, statement: &Statement, kept: Option<&Statement>) {
         let problem = Problem::new(Code::RemovesNothing, "this removal matches nothing").at(statement.span, "no weaker file says this");
         let problem = match kept {
-            Some(kept) => problem.at(kept.span, "this is stronger").help("remove it in a file that is stronger still, such as `silo.local.kdl`"),
+            Some(kept) => {
+                problem.at(kept.span, "this is stronger").help("remove it in a file that is stronger still, such as `silo.local.kdl`")
+            }
             None => problem.help("remove the line, or compare the name or `id` with the output of `silo config show`"),
         };
         self.problems.push(problem);

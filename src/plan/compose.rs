@@ -508,7 +508,9 @@ fn subject(operation: &Operation) -> String {
         }
         Operation::Path { folders: _ } => "a list of folders for the PATH".to_string(),
         Operation::Label { key, value: _ } => format!("the label {key}"),
-        Operation::CopyContext { .. } | Operation::CopyStage { .. } | Operation::Run { .. } | Operation::User { .. } => "a step".to_string(),
+        Operation::CopyContext { .. } | Operation::CopyStage { .. } | Operation::Run { .. } | Operation::User { .. } => {
+            "a step".to_string()
+        }
     }
 }
 

@@ -154,7 +154,14 @@ impl Picture {
             labels.push(if index == 0 { LabeledSpan::new_primary_with_span(words, span) } else { LabeledSpan::new_with_span(words, span) });
         }
         let help = problem.help.as_deref().map(escape);
-        Picture { code: problem.code.as_str(), severity: problem.severity(), message: escape(&shortened(&problem.message)), help, labels, map }
+        Picture {
+            code: problem.code.as_str(),
+            severity: problem.severity(),
+            message: escape(&shortened(&problem.message)),
+            help,
+            labels,
+            map,
+        }
     }
 }
 

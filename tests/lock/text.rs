@@ -174,8 +174,10 @@ fn what_is_corrupt_is_shown_where_it_is() {
 
 #[test]
 fn a_lock_may_be_longer_than_what_people_write() {
-    let mut lock = crate::support::answers::lock(&crate::support::project::Project::of("language node\nagent claude\n").load().shared.unwrap().image);
-    let component = lock.components.iter_mut().find(|component| matches!(component.artifacts[0], Artifact::Npm(_))).expect("a component of npm");
+    let mut lock =
+        crate::support::answers::lock(&crate::support::project::Project::of("language node\nagent claude\n").load().shared.unwrap().image);
+    let component =
+        lock.components.iter_mut().find(|component| matches!(component.artifacts[0], Artifact::Npm(_))).expect("a component of npm");
     let npm = component.artifacts[0].clone();
     let package = |number: usize| match &npm {
         Artifact::Npm(package) => Artifact::Npm(NpmPackage { path: format!("node_modules/package-{number:05}"), ..package.clone() }),

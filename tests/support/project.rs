@@ -90,7 +90,8 @@ impl Project {
     /// Folders from the root to the working directory, each with its `/`.
     fn folders(&self) -> Vec<String> {
         let configured = self.files.keys().filter(|path| matches!(path.rsplit('/').next(), Some("silo.kdl" | "silo.local.kdl")));
-        let deepest = configured.map(|path| &path[..path.rfind('/').map_or(0, |at| at + 1)]).max_by_key(|folder| folder.matches('/').count());
+        let deepest =
+            configured.map(|path| &path[..path.rfind('/').map_or(0, |at| at + 1)]).max_by_key(|folder| folder.matches('/').count());
         let deepest = deepest.unwrap_or("");
         std::iter::once(String::new()).chain(deepest.match_indices('/').map(|(at, _)| deepest[..=at].to_string())).collect()
     }

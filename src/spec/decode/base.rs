@@ -41,7 +41,11 @@ impl Decoder<'_> {
         };
         let reference = self.text(entry)?.to_string();
         let odd = |c: char| !(c.is_ascii_alphanumeric() || "._/:@-".contains(c));
-        if reference.is_empty() || reference.len() > LONGEST_REFERENCE || reference.contains(odd) || reference.starts_with(['-', '/', ':', '@']) {
+        if reference.is_empty()
+            || reference.len() > LONGEST_REFERENCE
+            || reference.contains(odd)
+            || reference.starts_with(['-', '/', ':', '@'])
+        {
             self.bad(entry.span, format!("`{reference}` is not the name of an image"), "write `name:tag` or `host/name:tag`");
             return None;
         }

@@ -253,7 +253,8 @@ impl Decoder<'_> {
             Ok(value) => Some(value),
             Err(expected) => {
                 let what = entry.name.as_deref().unwrap_or("this option");
-                let mut problem = Problem::new(Code::WrongType, format!("`{what}` must be {expected}")).at(entry.span, "").at(defined, "defined here");
+                let mut problem =
+                    Problem::new(Code::WrongType, format!("`{what}` must be {expected}")).at(entry.span, "").at(defined, "defined here");
                 let quoted = match &entry.value {
                     Value::Integer(number) if expected.contains("in quotes") => Some(format!("\"{number}\"")),
                     Value::Bool(value) if expected.contains("in quotes") => Some(format!("\"{value}\"")),

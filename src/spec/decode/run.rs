@@ -162,11 +162,9 @@ impl Decoder<'_> {
     pub(super) fn granted(&mut self, span: Span, what: &str) -> bool {
         let granted = self.sources.get(span.source).layer.is_operator();
         if !granted {
-            self.problem(
-                Problem::new(Code::NotAllowed, format!("a project may not ask for {what}"))
-                    .at(span, "")
-                    .help("only you can grant it: put the line into your own silo.kdl (`silo config edit --global`), outside of the repository"),
-            );
+            self.problem(Problem::new(Code::NotAllowed, format!("a project may not ask for {what}")).at(span, "").help(
+                "only you can grant it: put the line into your own silo.kdl (`silo config edit --global`), outside of the repository",
+            ));
         }
         granted
     }

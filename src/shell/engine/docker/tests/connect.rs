@@ -53,7 +53,7 @@ fn no_permission_says_how_to_get_it() {
     std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
     use std::os::unix::process::CommandExt;
     let output = Command::new(&program)
-        .args(["--exact", "shell::engine::docker::tests::connect::as_another_user", "--ignored", "--nocapture"])
+        .args(["--exact", "shell::engine::docker::tests::connect::as_another_user", "--nocapture"])
         .env("ENGINE_TEST_SOCKET", &socket)
         .uid(65534)
         .gid(65534)
@@ -63,10 +63,10 @@ fn no_permission_says_how_to_get_it() {
     assert!(text.contains("Permission") && text.contains("sudo usermod -aG docker $USER") && text.contains("newgrp docker"), "{text}");
 }
 
+/// The part of the test above that another user runs; alone it has nothing to do.
 #[tokio::test]
-#[ignore = "a part of no_permission_says_how_to_get_it"]
 async fn as_another_user() {
-    let socket = std::env::var("ENGINE_TEST_SOCKET").unwrap();
+    let Ok(socket) = std::env::var("ENGINE_TEST_SOCKET") else { return };
     let error = error(&only(Some(&format!("unix://{socket}")), Path::new("/"), Path::new("/nowhere"))).await;
     println!("{error:?}\n{}", miette::Diagnostic::help(&error).unwrap());
 }

@@ -193,7 +193,7 @@ async fn a_login_is_found_for_calls_and_for_builds() {
     std::fs::write(config.join("config.json"), format!(r#"{{"credsStore":"{}"}}"#, "engine-test")).unwrap();
     let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
     let mut asked = Command::new(std::env::current_exe().unwrap());
-    asked.args(["--exact", "shell::engine::docker::tests::images::with_a_helper", "--ignored", "--nocapture"]);
+    asked.args(["--exact", "shell::engine::docker::tests::images::with_a_helper", "--nocapture"]);
     asked.env("PATH", path).env("ENGINE_TEST_CONFIG", &config).env("ENGINE_TEST_HOST", &registry.host);
     let asked = stdout(&asked.output().unwrap());
     assert!(asked.contains("found: Some(Login { user: \"tester\", secret: \"pass~?word>\" }), other: None"), "{asked}");
@@ -218,9 +218,12 @@ async fn a_login_is_found_for_calls_and_for_builds() {
     engine.remove_image(&built.id).await.unwrap();
 }
 
+/// The part of the test above that runs with another `PATH`; alone it has nothing to do.
 #[tokio::test]
-#[ignore = "a part of a_login_is_found_for_calls_and_for_builds"]
 async fn with_a_helper() {
+    if std::env::var_os("ENGINE_TEST_CONFIG").is_none() {
+        return;
+    }
     let variable = |name: &str| std::env::var(name).unwrap();
     let credentials = buildkit::Credentials { folder: Some(variable("ENGINE_TEST_CONFIG").into()), index: None };
     let found = credentials.login(&variable("ENGINE_TEST_HOST")).await;

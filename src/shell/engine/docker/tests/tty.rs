@@ -16,11 +16,13 @@ use crate::shell::engine::ExecRequest;
 
 const LONG: Duration = Duration::from_secs(20);
 
-/// The part that runs at the terminal, or at pipes.
+/// The part of the tests below that runs at the terminal, or at pipes; alone it has nothing to do.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "a part of the tests below"]
 #[expect(clippy::exit, reason = "what a caller of `run` has to do")]
 async fn inside() {
+    if std::env::var_os("ENGINE_TEST_WHAT").is_none() {
+        return;
+    }
     let variable = |name: &str| std::env::var(name).unwrap();
     if variable("ENGINE_TEST_WHAT") == "panic" {
         let _raw = crate::shell::engine::docker::terminal::RawTerminal::enter().unwrap();
@@ -56,7 +58,7 @@ fn inside_command(what: &str, name: &str, script: &str) -> Command {
         command.arg("--ctty");
     }
     command.arg(std::env::current_exe().unwrap());
-    command.args(["--exact", "shell::engine::docker::tests::tty::inside", "--ignored", "--nocapture"]);
+    command.args(["--exact", "shell::engine::docker::tests::tty::inside", "--nocapture"]);
     command.env("ENGINE_TEST_WHAT", what).env("ENGINE_TEST_NAME", name).env("ENGINE_TEST_SCRIPT", script);
     command
 }
@@ -260,56 +262,4 @@ fn signals_reach_a_program_without_a_terminal() {
         assert_eq!(wait(&mut child), code, "{signal}");
         assert!(!exists(&name));
     }
-}
-
-/// Prints how long `run … true` takes, as a process, and `docker run` with the same options.
-#[test]
-#[ignore = "a measurement"]
-fn speed() {
-    let silo = |number: usize| {
-        let mut command = inside_command("pipes", &format!("engine-test-speed-{number}"), "true");
-        command.stdin(Stdio::null()).stdout(Stdio::null());
-        command
-    };
-    let files = tempfile::tempdir().unwrap();
-    for (file, text) in [("passwd", "tester:x:1234:2345::/tmp:/bin/sh\n"), ("group", "testers:x:2345:\n")] {
-        std::fs::write(files.path().join(file), text).unwrap();
-    }
-    let mount = |file: &str| {
-        format!(
-            "type=bind,source={}/{file},target=/etc/{file},readonly,bind-propagation=rprivate,bind-recursive=disabled",
-            files.path().display()
-        )
-    };
-    let docker = |number: usize| {
-        let mut command = Command::new("setsid");
-        command.args(["docker", "run", "--rm", "-i", "--name", &format!("engine-test-speed-docker-{number}")]);
-        command.args(["--cap-drop=ALL", "--security-opt=no-new-privileges", "--read-only", "--init", "--network=none", "--ipc=private"]);
-        command.args(["--cgroupns=private", "--tmpfs=/tmp:rw,exec,nosuid,nodev,size=64m,mode=1777", "--cpus=1.5", "--memory=512m"]);
-        command.args(["--memory-swap=512m", "--pids-limit=256", "--ulimit=core=0:0", "--log-driver=none", "--no-healthcheck"]);
-        command.args(["--user=1234:2345", "--workdir=/", "--label=dev.silo.test=speed", "--env=PATH=/usr/bin:/bin"]);
-        command.args(["--mount", &mount("passwd"), "--mount", &mount("group"), "--entrypoint=sh", BASE, "-c", "true"]);
-        command.stdin(Stdio::null()).stdout(Stdio::null());
-        command
-    };
-    let time = |mut command: Command| {
-        let started = Instant::now();
-        assert!(command.status().unwrap().success());
-        started.elapsed().as_secs_f64() * 1000.0
-    };
-    let mut times = [Vec::new(), Vec::new()];
-    for number in 0..11 {
-        let pair = [time(silo(number)), time(docker(number))];
-        // The first of each warms up.
-        if number > 0 {
-            for (times, one) in times.iter_mut().zip(pair) {
-                times.push(one);
-            }
-        }
-    }
-    let [silo, docker] = times.map(|mut times| {
-        times.sort_by(f64::total_cmp);
-        (times[4] + times[5]) / 2.0
-    });
-    println!("silo {silo:.0} ms, docker {docker:.0} ms, ratio {:.2}", silo / docker);
 }
