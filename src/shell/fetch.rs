@@ -9,11 +9,13 @@ mod file;
 mod npm;
 mod pypi;
 mod resolve;
+mod session;
 
 pub use archive::open;
 pub use client::{Client, FetchError};
 pub use endpoint::Surroundings;
-pub use resolve::{Digest, Event, Options, Update, resolve};
+pub use resolve::{Digest, Options, Update, resolve};
+pub use session::Event;
 
 /// An error with its causes in one line, each said once.
 pub fn chain(error: &dyn std::error::Error) -> String {

@@ -5,6 +5,7 @@ use std::io::Write;
 
 use flate2::write::MultiGzDecoder;
 use silo::digest::sha256_hex;
+use silo::lock::AptPackage;
 use silo::lock::apt::{Index, compare};
 use silo::lock::release::{self, Release};
 use silo::spec::{Arch, Distribution};
@@ -75,6 +76,32 @@ pub struct Versions {
     pub found: BTreeMap<String, BTreeMap<Arch, String>>,
     /// For names that are no packages: which packages provide them.
     pub provided: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Versions {
+    /// Packages as they stand in the lock, from what an archive has; the reasons where it lacks some.
+    pub fn pinned<'a>(&self, names: impl Iterator<Item = &'a str>) -> Result<Vec<AptPackage>, String> {
+        let (mut list, mut missing) = (BTreeSet::new(), BTreeSet::new());
+        for asked in names {
+            let name = asked.split('=').next().unwrap_or(asked);
+            match (self.found.get(name), self.provided.get(name)) {
+                (Some(found), _) => {
+                    list.insert(AptPackage { name: name.to_string(), versions: found.clone() });
+                }
+                (None, Some(others)) => {
+                    missing.insert(format!("{name} (a name for {})", others.iter().map(String::as_str).collect::<Vec<_>>().join(" or ")));
+                }
+                (None, None) => {
+                    missing.insert(asked.to_string());
+                }
+            }
+        }
+        if missing.is_empty() {
+            Ok(list.into_iter().collect())
+        } else {
+            Err(format!("the distribution's archive has no package {}", missing.into_iter().collect::<Vec<_>>().join(", ")))
+        }
+    }
 }
 
 impl Archive {

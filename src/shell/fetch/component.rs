@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use silo::lock::npm::{Root, Track, choose, track};
 use silo::lock::template::{Values, expand, mentions};
 use silo::lock::version::Request;
-use silo::lock::{AptPackage, Artifact, Trust, apt, pypi as wheels};
+use silo::lock::{Artifact, Trust, apt, pypi as wheels};
 use silo::spec::{Arch, Checksum, PackageRequest, Step, Template};
 
-use super::resolve::{Session, Whose};
+use super::session::{Session, Whose};
 use super::{file, pypi};
 
 /// What is being installed.
@@ -228,28 +228,4 @@ fn fits(request: &Request, name: &str, version: &str) -> Result<(), String> {
         Request::Range(_) | Request::Word(_) => false,
     };
     if good { Ok(()) } else { Err(format!("the distribution has {name} {version}, and `{}` is asked for", request.text())) }
-}
-
-/// Packages as they stand in the lock, from what an archive has; the reasons where it lacks some.
-pub fn pinned<'a>(versions: &super::archive::Versions, names: impl Iterator<Item = &'a str>) -> Result<Vec<AptPackage>, String> {
-    let (mut list, mut missing) = (BTreeSet::new(), BTreeSet::new());
-    for asked in names {
-        let name = asked.split('=').next().unwrap_or(asked);
-        match (versions.found.get(name), versions.provided.get(name)) {
-            (Some(found), _) => {
-                list.insert(AptPackage { name: name.to_string(), versions: found.clone() });
-            }
-            (None, Some(others)) => {
-                missing.insert(format!("{name} (a name for {})", others.iter().map(String::as_str).collect::<Vec<_>>().join(" or ")));
-            }
-            (None, None) => {
-                missing.insert(asked.to_string());
-            }
-        }
-    }
-    if missing.is_empty() {
-        Ok(list.into_iter().collect())
-    } else {
-        Err(format!("the distribution's archive has no package {}", missing.into_iter().collect::<Vec<_>>().join(", ")))
-    }
 }

@@ -5,32 +5,16 @@ use std::pin::Pin;
 
 use futures_util::StreamExt;
 use silo::lock::version::Request;
-use silo::lock::{self, AptPackage, Lock, LockedBase, LockedComponent, LockedLayer, Query, pypi::Target};
+use silo::lock::{self, AptPackage, Lock, LockedBase, LockedComponent, LockedLayer, Query};
 use silo::problem::{Code, Problem, Problems};
 use silo::source::Span;
-use silo::spec::{BaseFrom, Component, ComponentId, Distribution, ImageSpec, Kind, Name, Step};
-use tokio::sync::OnceCell;
+use silo::spec::{BaseFrom, Component, ComponentId, ImageSpec, Kind, Name, Step};
 
-use super::archive::{Archive, Versions, open};
 use super::chain;
 use super::client::Client;
-use super::component::{Found, Recipe, pinned};
-use super::endpoint::{NpmEndpoint, Surroundings, pypi};
-use super::npm::Npm;
-
-/// Something that happened while looking things up.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// Something is being asked.
-    Asking(String),
-    /// Something was found.
-    Found {
-        /// What: `language node`.
-        what: String,
-        /// Its version or digest.
-        version: String,
-    },
-}
+use super::component::{Found, Recipe};
+use super::endpoint::Surroundings;
+use super::session::{Event, LIBC, PYTHON, Session, Whose};
 
 /// Which answers of an old lock are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,105 +38,6 @@ pub struct Options<'a> {
     pub update: Update,
     /// Asks an image registry for the digest of a reference: `sha256:…`, or why not.
     pub resolve_image: &'a (dyn Fn(&str) -> Digest<'a> + Sync),
-}
-
-/// What one run knows so far.
-pub struct Session<'a> {
-    pub(super) client: Client,
-    pub(super) npm: Npm,
-    surroundings: &'a Surroundings,
-    spec: &'a ImageSpec,
-    progress: &'a (dyn Fn(Event) + Sync),
-    /// Every package of the distribution that anything needs: the index is read once.
-    wanted: BTreeSet<String>,
-    npm_endpoint: OnceCell<Result<NpmEndpoint, String>>,
-    pypi_endpoint: OnceCell<Result<String, String>>,
-    /// The image's distribution and the fetch stage's; the second is not used when they are the same.
-    archives: [Shelf; 2],
-}
-
-#[derive(Default)]
-struct Shelf {
-    archive: OnceCell<Result<Archive, String>>,
-    versions: OnceCell<Result<Versions, String>>,
-}
-
-/// Whose distribution is meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Whose {
-    /// The image's.
-    Image,
-    /// That of the stages that download and unpack.
-    Fetch,
-}
-
-/// Packages that say for which Python and which C library wheels are chosen.
-const PYTHON: &str = "python3";
-const LIBC: &str = "libc6";
-
-impl Session<'_> {
-    pub(super) fn asking(&self, what: &str) {
-        (self.progress)(Event::Asking(super::client::shown(what)));
-    }
-
-    pub(super) async fn npm_endpoint(&self) -> Result<&NpmEndpoint, String> {
-        self.npm_endpoint
-            .get_or_init(|| async { NpmEndpoint::find(self.surroundings).await.map_err(words) })
-            .await
-            .as_ref()
-            .map_err(String::clone)
-    }
-
-    pub(super) async fn pypi_endpoint(&self) -> Result<&str, String> {
-        self.pypi_endpoint.get_or_init(|| async { pypi(self.surroundings).await.map_err(words) }).await.as_deref().map_err(String::clone)
-    }
-
-    fn distribution(&self, whose: Whose) -> (&Distribution, &Shelf) {
-        let (image, fetch) = (&self.spec.base.distribution, &self.spec.fetch.distribution);
-        match whose {
-            Whose::Fetch if image.suite != fetch.suite || image.sections != fetch.sections => (fetch, &self.archives[1]),
-            Whose::Fetch | Whose::Image => (image, &self.archives[0]),
-        }
-    }
-
-    async fn archive(&self, whose: Whose) -> Result<&Archive, String> {
-        let (distribution, shelf) = self.distribution(whose);
-        let open = || async { open(&self.client, self.surroundings, distribution).await };
-        shelf.archive.get_or_init(open).await.as_ref().map_err(String::clone)
-    }
-
-    async fn versions(&self, whose: Whose) -> Result<&Versions, String> {
-        let (distribution, shelf) = self.distribution(whose);
-        let read = || async {
-            let archive = self.archive(whose).await?;
-            self.asking(&format!("{}/dists/{}", archive.uri, distribution.suite));
-            archive.versions(&self.client, &self.wanted).await
-        };
-        shelf.versions.get_or_init(read).await.as_ref().map_err(String::clone)
-    }
-
-    /// Versions of packages of the distribution.
-    pub(super) async fn packages<'n>(&self, whose: Whose, names: impl Iterator<Item = &'n str>) -> Result<Vec<AptPackage>, String> {
-        pinned(self.versions(whose).await?, names)
-    }
-
-    /// What wheels are chosen for: the distribution's own Python. Where the archive cannot be read, an old one.
-    pub(super) async fn python(&self) -> Target {
-        let Ok(versions) = self.versions(Whose::Image).await else { return Target::default() };
-        let pair = |name: &str| -> Option<(u32, u32)> {
-            let version = versions.found.get(name)?.values().next()?;
-            let mut numbers = lock::apt::upstream(version).split('.').map(str::parse);
-            Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
-        };
-        let Target { python, glibc } = Target::default();
-        let python = pair(PYTHON).map_or(python, |(major, minor)| (u64::from(major), u64::from(minor)));
-        Target { python, glibc: pair(LIBC).unwrap_or(glibc) }
-    }
-}
-
-fn words(problem: Problem) -> String {
-    let Problem { code: _, message, labels: _, help } = problem;
-    help.map_or(message.clone(), |help| format!("{message}; {help}"))
 }
 
 fn unresolved(message: String, origin: Span) -> Problem {
@@ -225,17 +110,7 @@ pub async fn resolve(
         };
         old.filter(|old| !again && lock::change(query, old).is_none())
     };
-    let session = Session {
-        client,
-        npm: Npm::default(),
-        surroundings: options.surroundings,
-        spec,
-        progress,
-        wanted: wanted(&queries),
-        npm_endpoint: OnceCell::new(),
-        pypi_endpoint: OnceCell::new(),
-        archives: Default::default(),
-    };
+    let session = Session::new(client, options.surroundings, spec, wanted(&queries), progress);
 
     let (mut base, mut fetch, mut packages, mut fetch_packages) = (None, None, None, None);
     let (mut layers, mut components): (Vec<LockedLayer>, Vec<LockedComponent>) = (Vec::new(), Vec::new());
