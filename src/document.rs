@@ -12,6 +12,8 @@ pub use print::{one_line, print, print_value, quote};
 
 /// The most bytes a file may have.
 pub const MAX_BYTES: usize = 256 * 1024;
+/// The most bytes a file may have that silo itself wrote: a lock names every package of every tree.
+pub const MAX_GENERATED_BYTES: usize = 4 * 1024 * 1024;
 /// The deepest nesting of braces.
 pub const MAX_DEPTH: usize = 32;
 /// The deepest nesting of `/* */` comments.
@@ -29,6 +31,12 @@ pub const SNAKE_NAMES: &[&str] = &["pre_build", "post_build", "pre_run", "fetch_
 /// The document is `None` when the text is not KDL. All problems of the text are returned, up to [`MAX_PROBLEMS`].
 pub fn parse(id: SourceId, text: &str) -> (Option<Document>, Problems) {
     read::parse(id, text)
+}
+
+/// Reads a text that silo wrote, which may be longer than one that people write. A long one that is not as silo writes it is refused, since
+/// only the fast reader may see it.
+pub fn parse_generated(id: SourceId, text: &str) -> (Option<Document>, Problems) {
+    read::parse_generated(id, text)
 }
 
 /// A node's name in the spelling of the table.

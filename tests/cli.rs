@@ -1,3 +1,518 @@
-//! The real program.
+//! The real program, in folders and with an environment of its own: what it prints where, and its exit codes.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use silo::emit;
 use silo::problem::Code;
-pub const CODES: &[Code] = &[];
+use tempfile::TempDir;
+
+use crate::support::answers;
+use crate::support::project::Project;
+
+const MINIMAL: &str = "silo edition=\"2026\"\nbase \"debian:bookworm\" from=bootstrap\nagent claude\n";
+
+/// A home folder with a repository in it.
+struct Place {
+    folder: TempDir,
+}
+
+impl Place {
+    fn new() -> Place {
+        let place = Place { folder: tempfile::tempdir().unwrap() };
+        fs::create_dir_all(place.repository().join(".git")).unwrap();
+        place
+    }
+
+    fn home(&self) -> PathBuf {
+        self.folder.path().canonicalize().unwrap().join("home")
+    }
+
+    fn repository(&self) -> PathBuf {
+        self.home().join("work/api")
+    }
+
+    fn write(&self, path: &str, text: impl AsRef<[u8]>) -> &Place {
+        let path = self.repository().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+        self
+    }
+
+    /// The configuration with a lock that fits, made of made-up answers.
+    fn locked(&self, text: &str) -> &Place {
+        self.write("silo.kdl", text).write("silo.lock", lock(text))
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_silo"));
+        command.env_clear().env("HOME", self.home()).env("PATH", "/usr/bin:/bin").env("DOCKER_HOST", "unix:///nonexistent/docker.sock");
+        command.args(args).current_dir(self.repository()).stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Ran {
+        Ran::of(self.command(args).output().unwrap())
+    }
+}
+
+/// The text of a lock for a configuration of one file.
+fn lock(text: &str) -> String {
+    let loaded = Project::of(text).load();
+    assert!(!loaded.problems.has_errors(), "{}", loaded.rendered());
+    answers::lock(&loaded.shared.unwrap().image).print()
+}
+
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Ran {
+    fn of(output: Output) -> Ran {
+        let text = |bytes| String::from_utf8(bytes).expect("silo prints UTF-8");
+        Ran { code: output.status.code().expect("silo was not killed"), out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    #[track_caller]
+    fn expect(&self, code: i32) -> &Ran {
+        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.out, self.err);
+        self
+    }
+}
+
+/// A mistake that only the program can find, and the code that it has.
+struct Mistake {
+    name: &'static str,
+    make: fn(&Place),
+    args: &'static [&'static str],
+    code: Code,
+    /// What the message has to say.
+    says: &'static [&'static str],
+}
+
+/// How long saying what is wrong may take.
+const LIMIT: Duration = Duration::from_millis(200);
+
+const CHECK: &[&str] = &["check"];
+const COMPILE: &[&str] = &["compile", "claude"];
+const COPIES: &str = "silo edition=\"2026\"\nbase \"debian:bookworm\" from=bootstrap\nlayer x { copy \"data\" \"/srv/data\" }\nagent claude\n";
+const DOWNLOADS: &str =
+    "silo edition=\"2026\"\nbase \"debian:bookworm\" from=bootstrap\nlayer x { download \"https://x.example.test/a.tgz\" to=\"/opt/a\" }\nagent claude\n";
+
+fn fifo(path: &Path) {
+    assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+}
+
+const MISTAKES: &[Mistake] = &[
+    Mistake {
+        name: "ten megabytes",
+        make: |place| drop(place.write("silo.kdl", "// x\n".repeat(2_000_000))),
+        args: CHECK,
+        code: Code::TooLarge,
+        says: &["silo.kdl", "262144", "import"],
+    },
+    Mistake {
+        name: "one node of a megabyte",
+        make: |place| drop(place.write("silo.kdl", format!("env A=\"{}\"\n", "x".repeat(1 << 20)))),
+        args: CHECK,
+        code: Code::TooLarge,
+        says: &["silo.kdl"],
+    },
+    Mistake {
+        name: "nested a hundred thousand deep",
+        make: |place| drop(place.write("silo.kdl", "a{".repeat(100_000))),
+        args: CHECK,
+        code: Code::TooDeep,
+        says: &["silo.kdl:1"],
+    },
+    Mistake {
+        name: "a folder named silo.kdl",
+        make: |place| fs::create_dir(place.repository().join("silo.kdl")).unwrap(),
+        args: CHECK,
+        code: Code::Unreadable,
+        says: &["silo.kdl is a directory", "replace it by a file"],
+    },
+    Mistake {
+        name: "a pipe named silo.kdl",
+        make: |place| fifo(&place.repository().join("silo.kdl")),
+        args: CHECK,
+        code: Code::Unreadable,
+        says: &["silo.kdl is not an ordinary file"],
+    },
+    Mistake {
+        name: "a link to itself",
+        make: |place| symlink("silo.kdl", place.repository().join("silo.kdl")).unwrap(),
+        args: CHECK,
+        code: Code::Unreadable,
+        says: &["silo.kdl cannot be read", "symbolic links"],
+    },
+    Mistake {
+        name: "a link to nothing",
+        make: |place| symlink("gone.kdl", place.repository().join("silo.kdl")).unwrap(),
+        args: CHECK,
+        code: Code::Unreadable,
+        says: &["silo.kdl cannot be read"],
+    },
+    Mistake {
+        name: "a device",
+        make: |place| symlink("/dev/zero", place.repository().join("silo.kdl")).unwrap(),
+        args: CHECK,
+        code: Code::Unreadable,
+        says: &["silo.kdl is not an ordinary file"],
+    },
+    Mistake {
+        name: "bytes that are no text",
+        make: |place| drop(place.write("silo.kdl", b"agent claude\n// \xff\xfe\n")),
+        args: CHECK,
+        code: Code::NotUtf8,
+        says: &["silo.kdl is not UTF-8", "line 2"],
+    },
+    Mistake {
+        name: "an import that is missing",
+        make: |place| drop(place.write("silo.kdl", "import \"team.kdl\"\nagent claude\n")),
+        args: CHECK,
+        code: Code::ImportMissing,
+        says: &["team.kdl does not exist", "silo.kdl:1", "optional=#true"],
+    },
+    Mistake {
+        name: "an import of something outside",
+        make: |place| {
+            fs::write(place.home().join("mine.kdl"), "tool jq\n").unwrap();
+            place.write("silo.kdl", "import \"../../mine.kdl\"\nagent claude\n");
+        },
+        args: CHECK,
+        code: Code::ImportOutside,
+        says: &["mine.kdl is outside the repository"],
+    },
+    Mistake {
+        name: "an import that leads outside by a link",
+        make: |place| {
+            fs::write(place.home().join("mine.kdl"), "tool jq\n").unwrap();
+            symlink(place.home().join("mine.kdl"), place.repository().join("inside.kdl")).unwrap();
+            place.write("silo.kdl", "import \"inside.kdl\"\nagent claude\n");
+        },
+        args: CHECK,
+        code: Code::ImportOutside,
+        says: &["outside the repository"],
+    },
+    Mistake {
+        name: "imports in a circle",
+        make: |place| drop(place.write("silo.kdl", "import \"a.kdl\"\n").write("a.kdl", "import \"b.kdl\"\n").write("b.kdl", "import \"a.kdl\"\n")),
+        args: CHECK,
+        code: Code::ImportCycle,
+        says: &["silo.kdl → a.kdl → b.kdl → a.kdl", "b.kdl:1"],
+    },
+    Mistake {
+        name: "a lock that is no KDL",
+        make: |place| drop(place.write("silo.kdl", MINIMAL).write("silo.lock", "<<<<<<< HEAD\n")),
+        args: COMPILE,
+        code: Code::LockSyntax,
+        says: &["silo.lock", "silo lock"],
+    },
+    Mistake {
+        name: "a lock of a newer silo",
+        make: |place| drop(place.write("silo.kdl", MINIMAL).write("silo.lock", lock(MINIMAL).replace("version=1 ", "version=2 "))),
+        args: COMPILE,
+        code: Code::LockVersion,
+        says: &["silo.lock:2", "update silo"],
+    },
+    Mistake {
+        name: "no lock",
+        make: |place| drop(place.write("silo.kdl", MINIMAL)),
+        args: COMPILE,
+        code: Code::LockMissing,
+        says: &["there is no silo.lock", "run `silo lock`"],
+    },
+    Mistake {
+        name: "no lock where one is demanded",
+        make: |place| drop(place.write("silo.kdl", MINIMAL)),
+        args: &["check", "--locked"],
+        code: Code::LockMissing,
+        says: &["there is no silo.lock"],
+    },
+    Mistake {
+        name: "a lock of another configuration",
+        make: |place| drop(place.locked(MINIMAL).write("silo.kdl", format!("{MINIMAL}tool jq\nlanguage node\n"))),
+        args: COMPILE,
+        code: Code::LockStale,
+        says: &["tool jq is new", "language node is new", "run `silo lock`"],
+    },
+    Mistake {
+        name: "a lock without a checksum",
+        make: |place| {
+            let lock: String = lock(DOWNLOADS).lines().filter(|line| !line.contains("x.example.test")).map(|line| format!("{line}\n")).collect();
+            place.write("silo.kdl", DOWNLOADS).write("silo.lock", lock);
+        },
+        args: COMPILE,
+        code: Code::Unresolved,
+        says: &["no checksum for https://x.example.test/a.tgz", "silo lock"],
+    },
+    Mistake {
+        name: "a file to copy that is missing",
+        make: |place| drop(place.locked(COPIES)),
+        args: COMPILE,
+        code: Code::CopySource,
+        says: &["`data` cannot be copied", "relative to"],
+    },
+    Mistake {
+        name: "a file to copy that leads outside",
+        make: |place| {
+            fs::write(place.home().join("secret"), "x").unwrap();
+            symlink(place.home().join("secret"), place.repository().join("data")).unwrap();
+            place.locked(COPIES);
+        },
+        args: COMPILE,
+        code: Code::CopySource,
+        says: &["`data` is outside the repository"],
+    },
+    Mistake {
+        name: "a folder to copy with a link that leads outside",
+        make: |place| {
+            place.write("data/fine", "x");
+            symlink("/etc/passwd", place.repository().join("data/link")).unwrap();
+            place.locked(COPIES);
+        },
+        args: COMPILE,
+        code: Code::CopySource,
+        says: &["data/link leads outside the repository"],
+    },
+    Mistake {
+        name: "a pipe to copy",
+        make: |place| {
+            fs::create_dir(place.repository().join("data")).unwrap();
+            fifo(&place.repository().join("data/pipe"));
+            place.locked(COPIES);
+        },
+        args: COMPILE,
+        code: Code::CopySource,
+        says: &["data/pipe is not an ordinary file"],
+    },
+];
+
+/// The codes that [`MISTAKES`] show, for `tests/cases.rs`.
+pub fn codes() -> impl Iterator<Item = Code> {
+    MISTAKES.iter().map(|mistake| mistake.code)
+}
+
+#[test]
+fn mistakes_are_told_with_their_code_at_once_and_nothing_else() {
+    for Mistake { name, make, args, code, says } in MISTAKES {
+        let place = Place::new();
+        make(&place);
+        // The best of a few runs: a machine that is busy with other things is slow now and then, and silo would be slow each time.
+        let timed = || {
+            let start = Instant::now();
+            (place.run(args), start.elapsed())
+        };
+        let (ran, mut took) = timed();
+        for _ in 0..9 {
+            if took >= LIMIT {
+                took = took.min(timed().1);
+            }
+        }
+        ran.expect(1);
+        assert_eq!(ran.out, "", "{name}: problems are talk");
+        let codes: Vec<&str> = ran.err.lines().filter(|line| line.starts_with("silo::")).collect();
+        assert!(!codes.is_empty() && codes.iter().all(|found| *found == code.as_str()), "{name}: {code:?} in\n{}", ran.err);
+        let text = ran.err.split_whitespace().filter(|word| *word != "│").collect::<Vec<_>>().join(" ");
+        for part in *says {
+            assert!(text.contains(part), "{name}: `{part}` in\n{}", ran.err);
+        }
+        assert!(!ran.err.contains('\u{1b}'), "{name}: colour into a pipe");
+        assert!(took < LIMIT, "{name} took {took:?}");
+    }
+}
+
+#[test]
+fn check_says_what_there_is() {
+    let place = Place::new();
+    let ran = place.run(&["check"]);
+    assert!(ran.expect(1).err.contains("there is no silo.kdl here") && ran.err.contains("silo config init"), "{}", ran.err);
+    place.write("silo.kdl", MINIMAL);
+    let ran = place.run(&["check"]);
+    assert!(ran.expect(0).err.contains("1 file read, nothing wrong; no silo.lock yet: `silo lock` writes it"), "{}", ran.err);
+    place.locked(MINIMAL);
+    assert!(place.run(&["check", "--locked"]).expect(0).err.contains("silo.lock fits"));
+    assert_eq!(place.run(&["--quiet", "check"]).expect(0).err, "");
+}
+
+#[test]
+fn check_prints_json() {
+    let place = Place::new();
+    place.write("silo.kdl", "silo edition=\"2026\"\nagnet claude\nresources memroy=\"8GiB\"\n");
+    let ran = place.run(&["check", "--json"]);
+    let json: Value = serde_json::from_str(&ran.expect(1).out).unwrap();
+    let problems = json["problems"].as_array().unwrap();
+    assert_eq!((problems.len(), ran.err.as_str()), (2, ""));
+    assert_eq!(problems[0]["code"], "silo::check::unknown-node");
+    assert_eq!(problems[0]["severity"], "error");
+    assert_eq!(problems[0]["labels"][0]["file"], "silo.kdl");
+    assert_eq!((&problems[0]["labels"][0]["line"], &problems[0]["labels"][0]["column"]), (&Value::from(2), &Value::from(1)));
+    assert!(problems[0]["help"].as_str().unwrap().contains("agent"));
+
+    place.write("silo.kdl", format!("{MINIMAL}(remove)tool jq\n"));
+    let json: Value = serde_json::from_str(&place.run(&["check", "--json"]).expect(0).out).unwrap();
+    assert_eq!((&json["problems"][0]["code"], &json["problems"][0]["severity"]), (&Value::from("silo::merge::removes-nothing"), &Value::from("warning")));
+}
+
+#[test]
+fn the_program_compiles_what_the_library_does() {
+    let text = "silo edition=\"2026\"\nbase \"debian:bookworm\" from=bootstrap\nlanguage node version=\"22\"\nmcp memory\nlayer x { copy \"data\" \"/srv/data\" }\npost_build \"echo $HOME\"\nagent claude\n";
+    let place = Place::new();
+    place.locked(text).write("data/a.txt", "a\n").write("data/b/c.txt", "c\n");
+    let mut loaded = Project::of(text).file("data/a.txt", "a\n").file("data/b/c.txt", "c\n").load();
+    let spec = loaded.spec.clone().unwrap();
+    let compiled = &loaded.compile(&spec)[0];
+
+    assert_eq!(place.run(&["compile"]).expect(0).out, emit::dockerfile(&compiled.plan));
+    assert_eq!(place.run(&["hash", "claude"]).expect(0).out, format!("{}\n", compiled.identity));
+    assert_eq!(place.run(&["hash"]).expect(0).out, format!("{}  claude\n", compiled.identity));
+    let json: Value = serde_json::from_str(&place.run(&["hash", "--json"]).expect(0).out).unwrap();
+    assert_eq!(json["claude"], compiled.identity.as_str());
+
+    let json: Value = serde_json::from_str(&place.run(&["compile", "claude", "--to", "json"]).expect(0).out).unwrap();
+    assert_eq!(json["identity"], compiled.identity.as_str());
+    assert_eq!(json["dockerfile"], emit::dockerfile(&compiled.plan));
+    assert_eq!(json["image"], format!("localhost/silo/claude:{}", compiled.identity));
+    assert_eq!(json["launch"]["argv"][0], "claude");
+    assert_eq!(json["launch"]["workdir"], place.repository().display().to_string());
+
+    let outline = place.run(&["compile", "--to", "plan"]).expect(0).out.clone();
+    assert!(outline.contains("language-node from fetch\n") && outline.contains("(silo.kdl:3)"), "{outline}");
+
+    let folder = place.home().join("out");
+    place.run(&["compile", "--output", folder.to_str().unwrap()]).expect(0);
+    assert_eq!(fs::read_to_string(folder.join("Dockerfile")).unwrap(), emit::dockerfile(&compiled.plan));
+    for (path, file) in &compiled.plan.context {
+        assert_eq!(fs::read(folder.join(path)).unwrap(), file.bytes, "{path}");
+    }
+}
+
+#[test]
+fn nothing_of_the_caller_is_in_the_identity() {
+    let (here, there) = (Place::new(), Place::new());
+    here.locked(MINIMAL);
+    there.locked(MINIMAL);
+    let base = here.run(&["hash", "claude"]).expect(0).out.clone();
+    let set = [
+        ("USER", "somebody"),
+        ("LANG", "de_DE.UTF-8"),
+        ("TZ", "Asia/Tokyo"),
+        ("HTTPS_PROXY", "http://proxy.example.test:3128"),
+        ("SSL_CERT_FILE", "/etc/ssl/other.pem"),
+        ("NPM_CONFIG_REGISTRY", "https://mirror.example.test"),
+        ("SILO_MEMORY", "2GiB"),
+        ("SOURCE_DATE_EPOCH", "7"),
+    ];
+    let mut command = there.command(&["hash", "claude"]);
+    command.envs(set);
+    assert_eq!(Ran::of(command.output().unwrap()).expect(0).out, base);
+    // Another folder below the repository, another layout of the same text.
+    let below = there.repository().join("deep/below");
+    fs::create_dir_all(&below).unwrap();
+    let mut command = there.command(&["hash", "claude"]);
+    assert_eq!(Ran::of(command.current_dir(below).output().unwrap()).expect(0).out, base);
+    there.write("silo.kdl", "/* the same */ silo edition=\"2026\"; agent \"claude\"\n\nbase   debian:bookworm   from=\"bootstrap\" // x\n");
+    assert_eq!(there.run(&["hash", "claude"]).expect(0).out, base);
+    // What the user's own file adds changes neither, nor asks for another lock.
+    fs::create_dir_all(there.home().join(".config/silo")).unwrap();
+    fs::write(there.home().join(".config/silo/silo.kdl"), "tool jq\nenv EDITOR=\"vi\"\n").unwrap();
+    assert_eq!(there.run(&["hash", "claude"]).expect(0).out, base);
+}
+
+#[test]
+fn hash_explains_and_compares() {
+    let (mine, other) = (Place::new(), Place::new());
+    mine.locked(MINIMAL);
+    let explained = mine.run(&["hash", "--explain"]).expect(0).out.clone();
+    assert!(explained.starts_with("silo-identity-1\ntarget = agent-claude\n"), "{explained}");
+
+    let other_text = format!("{MINIMAL}post_build \"echo other\"\n");
+    other.locked(&other_text);
+    let folder = other.repository();
+    let ran = mine.run(&["hash", "--diff", folder.to_str().unwrap()]);
+    assert!(ran.expect(1).out.lines().any(|line| line.starts_with("- context/hook/post-build-1 = 0755 ")), "{}", ran.out);
+    assert!(ran.out.contains("silo.kdl:4"), "where it was set: {}", ran.out);
+
+    let saved = mine.home().join("before.txt");
+    fs::write(&saved, &explained).unwrap();
+    let ran = mine.run(&["hash", "--diff", saved.to_str().unwrap()]);
+    assert_eq!((ran.expect(0).out.as_str(), ran.err.contains("nothing differs")), ("", true));
+    fs::write(&saved, "something else\n").unwrap();
+    assert!(mine.run(&["hash", "--diff", saved.to_str().unwrap()]).expect(2).err.contains("silo hash --explain"));
+}
+
+#[test]
+fn config_shows_paths_and_starts() {
+    let place = Place::new();
+    let ran = place.run(&["config", "init", "--agent", "codex", "--base", "debian:trixie"]);
+    assert!(ran.expect(0).err.contains("silo lock"), "{}", ran.err);
+    let written = fs::read_to_string(place.repository().join("silo.kdl")).unwrap();
+    assert!(written.contains("agent \"codex\"") && written.contains("debian:trixie"), "{written}");
+    assert!(place.run(&["config", "init"]).expect(1).err.contains("exists already"));
+    place.run(&["check"]).expect(0);
+
+    let shown = place.run(&["config", "show"]).expect(0).out.clone();
+    assert!(shown.contains("agent \"codex\" // silo.kdl:"), "{shown}");
+    let json: Value = serde_json::from_str(&place.run(&["config", "show", "--json"]).expect(0).out).unwrap();
+    assert!(json.to_string().contains("codex"), "{json}");
+
+    let paths = place.run(&["config", "paths"]).expect(0).out.clone();
+    assert!(paths.contains("/etc/silo/silo.kdl") && paths.contains(".config/silo/silo.kdl") && paths.contains("silo.local.kdl"), "{paths}");
+    serde_json::from_str::<Value>(&place.run(&["config", "paths", "--json"]).expect(0).out).unwrap();
+
+    let example = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("silo.kdl.example")).unwrap();
+    assert_eq!(place.run(&["config", "default"]).expect(0).out, example);
+
+    place.run(&["config", "init", "--global", "--agent", "codex"]).expect(0);
+    assert!(place.home().join(".config/silo/silo.kdl").is_file());
+}
+
+#[test]
+fn the_command_line_is_checked() {
+    let place = Place::new();
+    place.locked(MINIMAL);
+    for args in [&["--nonsense"][..], &["run"], &["exec"], &["compile", "--to", "dockerfil"], &["rm"], &["completions", "fishy"]] {
+        let ran = place.run(args);
+        assert_eq!(ran.expect(2).out, "", "{args:?}");
+    }
+    let ran = place.run(&["claud"]);
+    assert!(ran.expect(2).err.contains("`claud` is neither a command nor a configured agent") && ran.err.contains("did you mean `claude`?"), "{}", ran.err);
+    assert!(place.run(&["hash", "codex"]).expect(2).err.contains("configured are: claude"));
+    assert!(place.run(&["-C", "/nonexistent", "check"]).expect(1).err.contains("/nonexistent"));
+    for args in [&["--help"][..], &["--version"], &["build", "--help"], &["completions", "bash"]] {
+        let ran = place.run(args);
+        assert!(!ran.expect(0).out.is_empty() && ran.err.is_empty(), "{args:?}");
+    }
+}
+
+#[test]
+fn without_an_engine_there_is_one_clear_error() {
+    let place = Place::new();
+    place.locked(MINIMAL);
+    let ran = place.run(&["build", "--locked"]);
+    assert!(ran.expect(125).err.contains("/nonexistent/docker.sock"), "{}", ran.err);
+    assert_eq!(ran.out, "");
+}
+
+#[test]
+fn variables_and_options_configure() {
+    let place = Place::new();
+    place.locked(&format!("{MINIMAL}agent codex\n"));
+    let mut command = place.command(&["config", "show"]);
+    command.envs([("SILO_AGENT", "codex"), ("SILO_MEMORY", "3GiB"), ("SILO_CPUS", "1.5")]);
+    let shown = Ran::of(command.output().unwrap()).expect(0).out.clone();
+    for part in ["use agent=\"codex\" // the environment:", "memory=\"3GiB\"", "cpus=1.5"] {
+        assert!(shown.contains(part), "{part} in {shown}");
+    }
+    let mut command = place.command(&["check"]);
+    command.env("SILO_BACKEND", "x\"; agent evil //");
+    let ran = Ran::of(command.output().unwrap());
+    assert!(ran.expect(1).err.contains("silo::check::bad-value"), "{}", ran.err);
+}

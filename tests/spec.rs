@@ -240,7 +240,7 @@ fn options_are_checked_and_point_at_the_definition() {
     let expected = [
         (Code::UnknownOption, "chanel=stable", "define language lang", "did you mean `channel`?"),
         (Code::WrongType, "debug=1", "option debug", "it is `#true` or `#false`"),
-        (Code::WrongType, "version=1.20", "define language lang", "it is a text: write `\"1.20\"`"),
+        (Code::WrongType, "version=1.20", "define language lang", "write `version=\"1.20\"`"),
     ];
     for expected in expected {
         assert!(seen.contains(&expected), "{expected:?} in {seen:?}");
@@ -430,9 +430,9 @@ fn a_project_mounts_what_it_has() {
     let mounts: Vec<_> =
         spec.run.mounts.iter().map(|mount| (mount.source.0.as_str(), mount.target.0.as_str(), mount.access, mount.presence)).collect();
     for expected in [
-        ("data", "/srv/data", Access::ReadWrite, Presence::Optional),
+        ("%{workspace}/data", "/srv/data", Access::ReadWrite, Presence::Optional),
         ("%{workspace}/a", "%{workspace}/a", Access::ReadOnly, Presence::Required),
-        ("b", "b", Access::ReadOnly, Presence::Required),
+        ("%{workspace}/b", "%{workspace}/b", Access::ReadOnly, Presence::Required),
     ] {
         assert!(mounts.contains(&expected), "{expected:?} in {mounts:?}");
     }

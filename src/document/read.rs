@@ -3,17 +3,14 @@
 use kdl::{KdlDocument, KdlEntry, KdlError, KdlIdentifier, KdlNode, KdlValue};
 
 use super::scan::{Fault, Gravity, scan};
-use super::{Annotation, Document, Entry, MAX_BYTES, MAX_PROBLEMS, Node, Value, canonical, plain};
+use super::{Annotation, Document, Entry, MAX_BYTES, MAX_GENERATED_BYTES, MAX_PROBLEMS, Node, Value, canonical, plain};
 use crate::problem::{Code, Problem, Problems};
 use crate::source::{SourceId, Span};
 
 pub(super) fn parse(id: SourceId, text: &str) -> (Option<Document>, Problems) {
     let mut problems = Problems::default();
     if text.len() > MAX_BYTES {
-        let problem = Problem::new(Code::TooLarge, format!("the file has {} bytes and silo reads at most {MAX_BYTES}", text.len()))
-            .at(Span { source: id, start: 0, end: 0 }, "")
-            .help("split it with `import`, and keep data that is not configuration elsewhere");
-        problems.push(problem);
+        problems.push(too_large(id, text, MAX_BYTES));
         return (None, problems);
     }
     let faults = scan(id, text);
@@ -27,6 +24,34 @@ pub(super) fn parse(id: SourceId, text: &str) -> (Option<Document>, Problems) {
         return (Some(without_schema(nodes)), problems);
     }
     full(id, text, faults)
+}
+
+pub(super) fn parse_generated(id: SourceId, text: &str) -> (Option<Document>, Problems) {
+    if text.len() <= MAX_BYTES {
+        return parse(id, text);
+    }
+    let mut problems = Problems::default();
+    if text.len() > MAX_GENERATED_BYTES {
+        problems.push(too_large(id, text, MAX_GENERATED_BYTES));
+        return (None, problems);
+    }
+    let mut faults = scan(id, text);
+    if faults.is_empty() {
+        if let Some(nodes) = plain::read(id, text) {
+            return (Some(without_schema(nodes)), problems);
+        }
+        let problem = Problem::new(Code::Syntax, "this is not as silo writes it").at(Span { source: id, start: 0, end: 0 }, "");
+        problems.push(problem);
+    }
+    faults.truncate(MAX_PROBLEMS);
+    report(&mut problems, faults.into_iter().map(|fault| fault.problem));
+    (None, problems)
+}
+
+fn too_large(id: SourceId, text: &str, limit: usize) -> Problem {
+    Problem::new(Code::TooLarge, format!("the file has {} bytes and silo reads at most {limit}", text.len()))
+        .at(Span { source: id, start: 0, end: 0 }, "")
+        .help("split it with `import`, and keep data that is not configuration elsewhere")
 }
 
 /// The document without the node that names a schema for editors.
@@ -127,7 +152,10 @@ impl Reader<'_> {
             // The crate's recovery leaves several complaints about one mistake, and a last one for the whole document.
             let at = line(diagnostic.span.offset());
             let whole = diagnostic.span.is_empty() && diagnostic.message.is_none();
-            if lines.contains(&at) || (explained && whole) || lines.len() >= MAX_PROBLEMS {
+            // The scan has seen that every brace has its other one, so a complaint about a brace follows from what it has explained.
+            let span = diagnostic.span.offset()..diagnostic.span.offset() + diagnostic.span.len();
+            let brace = matches!(self.text.get(span), Some("{" | "}"));
+            if lines.contains(&at) || (explained && (whole || brace)) || lines.len() >= MAX_PROBLEMS {
                 continue;
             }
             lines.push(at);

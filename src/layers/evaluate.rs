@@ -24,8 +24,18 @@ struct Evaluation<'a> {
 enum Outcome<'s> {
     Holds(&'s Statement),
     Absent,
-    /// Reported.
-    Conflict,
+    /// Reported. The first of those that disagree stands for both, so that nothing else is reported because of it.
+    Conflict(&'s Statement),
+}
+
+impl<'s> Outcome<'s> {
+    /// The statement whose value later stages see.
+    fn shown(&self) -> Option<&'s Statement> {
+        match self {
+            Outcome::Holds(statement) | Outcome::Conflict(statement) => Some(statement),
+            Outcome::Absent => None,
+        }
+    }
 }
 
 /// The place of a node in its block: the file's, then the statement's.
@@ -36,9 +46,10 @@ impl Evaluation<'_> {
         let mut found: Vec<(Place, Node)> = Vec::new();
         for (name, statements) in &block.collections {
             for statement in statements.iter().filter(|statement| statement.saying == Saying::Remove) {
-                let mut marks = block.entities.iter().filter(|((other, _), _)| other == name).flat_map(|(_, entity)| &entity.marks);
-                if alive && !marks.any(|mark| is_set(mark) && self.dominates(statement, mark)) {
-                    self.removes_nothing(statement);
+                let marks = block.entities.iter().filter(|((other, _), _)| other == name).flat_map(|(_, entity)| &entity.marks);
+                if alive && !marks.clone().any(|mark| is_set(mark) && self.dominates(statement, mark)) {
+                    let kept = self.last_set(marks);
+                    self.removes_nothing(statement, kept);
                 }
             }
         }
@@ -58,16 +69,16 @@ impl Evaluation<'_> {
     fn entity(&mut self, name: &str, entity: &Entity, above: &[&Statement], path: &str, alive: bool) -> Option<(Place, Node)> {
         let own: Vec<&Statement> = entity.marks.iter().filter(|mark| !is_set(mark)).collect();
         let outcome = self.decide(&entity.marks, above, path, alive);
-        if alive && !matches!(outcome, Outcome::Conflict) {
+        if alive && !matches!(outcome, Outcome::Conflict(_)) {
             for mark in own.iter().filter(|mark| mark.saying == Saying::Remove && !mark.implied) {
                 if !entity.marks.iter().any(|other| is_set(other) && self.dominates(mark, other)) {
-                    self.removes_nothing(mark);
+                    self.removes_nothing(mark, self.last_set(entity.marks.iter()));
                 }
             }
         }
         let (winner, alive) = match outcome {
             Outcome::Holds(winner) => (Some(winner), alive),
-            Outcome::Absent | Outcome::Conflict => (None, false),
+            Outcome::Absent | Outcome::Conflict(_) => (None, false),
         };
         let removals: Vec<&Statement> = above.iter().copied().chain(own).collect();
         let place = |statement: &Statement| (self.order.place(statement.file), statement.position);
@@ -88,14 +99,14 @@ impl Evaluation<'_> {
             value: value.clone(),
             span: statement.span,
         };
-        if let Outcome::Holds(Statement { saying: Saying::Values(values), .. }) = &arguments
-            && let Outcome::Holds(statement) = &arguments
+        if let Some(statement) = arguments.shown()
+            && let Saying::Values(values) = &statement.saying
         {
             entries.extend(values.iter().map(|value| plain(None, value, statement)));
         }
         for (property, statements) in &entity.properties {
             let outcome = self.decide(statements, &removals, &format!("{path}.{property}"), alive);
-            if let Outcome::Holds(statement) = outcome
+            if let Some(statement) = outcome.shown()
                 && let Saying::Values(values) = &statement.saying
             {
                 entries.extend(values.iter().map(|value| plain(Some(property.clone()), value, statement)));
@@ -128,7 +139,7 @@ impl Evaluation<'_> {
                         let problem = conflict(path, first, other);
                         self.problems.push(problem);
                     }
-                    Outcome::Conflict
+                    Outcome::Conflict(first)
                 }
             },
         };
@@ -161,10 +172,18 @@ impl Evaluation<'_> {
         }
     }
 
-    fn removes_nothing(&mut self, statement: &Statement) {
-        let problem = Problem::new(Code::RemovesNothing, "this removal matches nothing")
-            .at(statement.span, "no weaker file says this")
-            .help("remove the line, or compare the name or `id` with the output of `silo config show`");
+    /// Of several statements that a thing exists, the one of the nearest file.
+    fn last_set<'s>(&self, statements: impl Iterator<Item = &'s Statement>) -> Option<&'s Statement> {
+        statements.filter(|mark| is_set(mark)).max_by_key(|mark| (mark.priority, self.order.place(mark.file), mark.position))
+    }
+
+    /// `kept` is what the removal is too weak for.
+    fn removes_nothing(&mut self, statement: &Statement, kept: Option<&Statement>) {
+        let problem = Problem::new(Code::RemovesNothing, "this removal matches nothing").at(statement.span, "no weaker file says this");
+        let problem = match kept {
+            Some(kept) => problem.at(kept.span, "this is stronger").help("remove it in a file that is stronger still, such as `silo.local.kdl`"),
+            None => problem.help("remove the line, or compare the name or `id` with the output of `silo config show`"),
+        };
         self.problems.push(problem);
     }
 

@@ -154,7 +154,7 @@ pub fn parse(source: SourceId, text: &str) -> (Option<Lock>, Problems) {
         problems.push(Problem::new(Code::LockSyntax, message).at(Span { source, start, end }, "here").help(help));
         return (None, problems);
     }
-    let (document, syntax) = document::parse(source, text);
+    let (document, syntax) = document::parse_generated(source, text);
     for problem in syntax.iter() {
         let Problem { code: _, message, labels, help: _ } = problem;
         problems.push(Problem { code: Code::LockSyntax, message: message.clone(), labels: labels.clone(), help: Some(AGAIN.to_string()) });

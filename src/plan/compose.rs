@@ -22,6 +22,8 @@ const DATA: &str = "/dev/silo";
 const INSTALLER: &str = "/usr/local/bin/silo-install";
 /// Where distributions of the catalog keep the bundle that their programs trust.
 const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
+/// The longest line that BuildKit reads of a Dockerfile: its scanner's buffer (`bufio.MaxScanTokenSize` of Go) less one.
+const LONGEST_LINE: usize = 65_535;
 /// Who runs scripts that are not to have root's rights: the user `nobody` of Debian's `base-passwd`.
 const NOBODY: u32 = 65534;
 
@@ -139,6 +141,15 @@ impl<'a> Composer<'a> {
         self.push("environment", From::Stage(StageName("base".to_string())), Platform::Target, steps);
         if let Some(agent) = agent {
             self.agent(agent, env);
+        }
+        let instructions = self.stages.iter().flat_map(|stage| &stage.steps);
+        for Instruction { operation, reason: _, origin } in instructions.filter(|step| line_length(&step.operation) > LONGEST_LINE) {
+            let message = format!("{} is too long: a builder reads lines of at most {LONGEST_LINE} bytes", subject(operation));
+            self.problems.push(
+                Problem::new(Code::UnsafeText, message)
+                    .at(origin.unwrap_or(base_layer.origin), "")
+                    .help("put long texts into a file of the repository, and that into the image with `copy`"),
+            );
         }
         for file in self.context.keys() {
             if file.chars().any(char::is_control) {
@@ -425,7 +436,7 @@ impl<'a> Composer<'a> {
             argv.extend(["/bin/sh".to_string(), "-eu".to_string(), file.clone()]);
         }
         let mounts = vec![RunMount::Context { source: path, target: file }, secret("ca", CERTIFICATES, 0o444)];
-        let reason = id.clone().unwrap_or_else(|| name.to_string());
+        let reason = format!("script {}", id.as_deref().unwrap_or(name));
         let run = instruction(Operation::Run { argv, mounts }, &reason, Some(*origin));
         match user {
             RunAs::Root => vec![run],
@@ -482,6 +493,35 @@ impl<'a> Composer<'a> {
             origin: component.origin,
             complete: true,
         }
+    }
+}
+
+/// What people call the part of an instruction that can be long.
+fn subject(operation: &Operation) -> String {
+    match operation {
+        Operation::Argument { name, value: _ } | Operation::Env { name, value: _ } => {
+            let mut short: String = name.as_str().chars().take(40).collect();
+            if short != name.as_str() {
+                short.push('…');
+            }
+            format!("the variable {short}")
+        }
+        Operation::Path { folders: _ } => "a list of folders for the PATH".to_string(),
+        Operation::Label { key, value: _ } => format!("the label {key}"),
+        Operation::CopyContext { .. } | Operation::CopyStage { .. } | Operation::Run { .. } | Operation::User { .. } => "a step".to_string(),
+    }
+}
+
+/// At least as many bytes as an instruction with texts of the user's has in a Dockerfile, where `\`, `"` and `$` are escaped. Commands and
+/// paths of the context are made of names, which are short.
+fn line_length(operation: &Operation) -> usize {
+    let escaped = |text: &str| text.len() + text.bytes().filter(|byte| matches!(byte, b'\\' | b'"' | b'$')).count() + 16;
+    match operation {
+        Operation::Argument { name, value } => name.as_str().len() + value.as_ref().map_or(0, |value| escaped(value)),
+        Operation::Env { name, value } => name.as_str().len() + escaped(value),
+        Operation::Path { folders } => folders.iter().map(|folder| escaped(folder)).sum::<usize>() + 16,
+        Operation::Label { key, value } => key.len() + escaped(value),
+        Operation::CopyContext { .. } | Operation::CopyStage { .. } | Operation::Run { .. } | Operation::User { .. } => 0,
     }
 }
 

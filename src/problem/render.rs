@@ -117,6 +117,16 @@ struct Picture {
     map: SourceMap,
 }
 
+/// A sentence whose middle is left out when it is too long to read: it quotes what somebody wrote.
+fn shortened(text: &str) -> String {
+    if text.chars().count() <= MAX_LINE {
+        return text.to_string();
+    }
+    let start: String = text.chars().take(MAX_LINE / 2).collect();
+    let end: Vec<char> = text.chars().rev().take(MAX_LINE / 4).collect();
+    format!("{start}…{}", end.into_iter().rev().collect::<String>())
+}
+
 impl Picture {
     fn of(problem: &Problem, sources: &Sources) -> Picture {
         let mut texts: BTreeMap<SourceId, Vec<Span>> = BTreeMap::new();
@@ -144,7 +154,7 @@ impl Picture {
             labels.push(if index == 0 { LabeledSpan::new_primary_with_span(words, span) } else { LabeledSpan::new_with_span(words, span) });
         }
         let help = problem.help.as_deref().map(escape);
-        Picture { code: problem.code.as_str(), severity: problem.severity(), message: escape(&problem.message), help, labels, map }
+        Picture { code: problem.code.as_str(), severity: problem.severity(), message: escape(&shortened(&problem.message)), help, labels, map }
     }
 }
 

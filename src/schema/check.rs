@@ -185,8 +185,8 @@ fn check_value(problems: &mut Problems, node: &Node, entry: &Entry, name: &str, 
     match kind {
         Type::OneOf(words) if !words.contains(&text.as_str()) => {
             let help = match nearest(text, words.iter().copied()) {
-                Some(near) => format!("did you mean `{near}`? It is {}", kind.describe()),
-                None => format!("it is {}", kind.describe()),
+                Some(near) if words.len() > 1 => format!("did you mean `{near}`? It is {}", kind.describe()),
+                Some(_) | None => format!("it is {}", kind.describe()),
             };
             let problem =
                 Problem::new(Code::BadValue, format!("`{name}` cannot be `{text}`")).at(entry.span, "not one of its values").help(help);
@@ -267,6 +267,7 @@ fn wrong_type(problems: &mut Problems, node: &Node, entry: &Entry, name: &str, k
     let found = match &entry.value {
         Value::String(_) => "text",
         Value::Integer(_) => "a number",
+        Value::Decimal(_) if kind == Type::Integer => "a number with decimals",
         Value::Decimal(_) => "a number",
         Value::Bool(_) => "a boolean",
         Value::Null => "nothing",

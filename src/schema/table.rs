@@ -236,7 +236,7 @@ static PRE_RUN: NodeRule = NodeRule {
 
 static MOUNT: NodeRule = NodeRule {
     name: "mount",
-    doc: "Files of the host that containers see.",
+    doc: "Files of the host that containers see. A relative path is one of the working directory.",
     example: include_str!("../../schemas/examples/mount.kdl"),
     arguments: &[required("path", Type::Path)],
     rest: Some(optional("path", Type::Path)),

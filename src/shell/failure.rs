@@ -59,7 +59,7 @@ pub fn system(operation: impl Into<String>) -> impl FnOnce(std::io::Error) -> Fa
     move |source| Failure::System { operation, help: None, source }
 }
 
-/// Exit codes: `docs/exit-codes.md` explains them.
+/// Exit codes; the README lists them.
 pub mod code {
     /// The user's or the configuration's fault.
     pub const CONFIGURATION: u8 = 1;

@@ -17,9 +17,6 @@ pub const LOCAL_FILE: &str = "silo.local.kdl";
 /// The name of the lock.
 pub const LOCK_FILE: &str = "silo.lock";
 
-/// Bytes read of one file. The parser refuses less than that, with a better message; this only bounds what is held in memory.
-const READ_LIMIT: u64 = 4 << 20;
-
 /// A place where a configuration file may be.
 #[derive(Clone, Debug)]
 pub struct Candidate {
@@ -75,9 +72,9 @@ pub fn display_name(path: &Path, workspace: &Path, home: &Path) -> String {
     }
 }
 
-/// Reads a configuration file; `Ok(None)` when there is none. A pipe, a device or a directory is refused without being opened, since a
+/// Reads a configuration file of at most `limit` bytes; `Ok(None)` when there is none. A pipe, a device or a directory is refused without being opened, since a
 /// repository decides what lies there.
-pub fn read_configuration(path: &Path, name: &str) -> Result<Option<String>, Problem> {
+pub fn read_configuration(path: &Path, name: &str, limit: usize) -> Result<Option<String>, Problem> {
     let unreadable = |error: &io::Error| {
         Problem::new(Code::Unreadable, format!("{name} cannot be read: {error}"))
             .help("make the file readable, or move it away if it is not meant for silo")
@@ -97,8 +94,13 @@ pub fn read_configuration(path: &Path, name: &str) -> Result<Option<String>, Pro
         let kind = if metadata.is_dir() { "a directory" } else { "not an ordinary file" };
         return Err(Problem::new(Code::Unreadable, format!("{name} is {kind}")).help("replace it by a file, or move it away"));
     }
+    if metadata.len() > limit as u64 {
+        return Err(Problem::new(Code::TooLarge, format!("{name} has {} bytes and silo reads at most {limit}", metadata.len()))
+            .help("split it with `import`, and keep data that is not configuration elsewhere"));
+    }
     let mut bytes = Vec::new();
-    fs::File::open(path).and_then(|file| file.take(READ_LIMIT).read_to_end(&mut bytes)).map_err(|error| unreadable(&error))?;
+    // One byte more, so that a file that grows meanwhile is refused and not cut.
+    fs::File::open(path).and_then(|file| file.take(limit as u64 + 1).read_to_end(&mut bytes)).map_err(|error| unreadable(&error))?;
     String::from_utf8(bytes).map(Some).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let line = error.as_bytes()[..valid].iter().filter(|byte| **byte == b'\n').count() + 1;

@@ -292,11 +292,13 @@ fn take(ui: &Ui, plan: &Plan, progress: &mut Progress, event: BuildEvent, origin
 
 /// A failed step: its own last lines, the place in the configuration that caused it, and what to try.
 fn explain(ui: &Ui, project: &Project, plan: &Plan, failed_step: &FailedStep) -> Failure {
-    let problem = failed::problem(failed_step, failed_step.step.as_ref().and_then(|step| instruction(plan, step)));
+    let cause = failed_step.step.as_ref().and_then(|step| instruction(plan, step));
+    let problem = failed::problem(failed_step, cause);
     let mut problems = Problems::default();
     problems.push(problem);
     if !failed_step.log.is_empty() && !ui.is_quiet() {
-        ui.say(&format!("the last lines of {}:", failed_step.name));
+        let what = cause.map_or(failed_step.name.as_str(), |instruction| instruction.reason.as_str());
+        ui.say(&format!("the last lines of {what}:"));
         for line in failed_step.log.iter().rev().take(20).rev() {
             ui.say(&format!("  | {line}"));
         }

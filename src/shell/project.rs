@@ -216,7 +216,7 @@ impl Project {
         self.must_exist()?;
         let path = self.lock_path(scope);
         let name = files::display_name(&path, &self.places.workspace, &self.caller.home);
-        let text = match files::read_configuration(&path, &name) {
+        let text = match files::read_configuration(&path, &name, document::MAX_GENERATED_BYTES) {
             Ok(None) => return Ok(None),
             Ok(Some(text)) => text,
             Err(problem) => return Err(self.stop(problem)),
@@ -450,7 +450,7 @@ impl Reader<'_> {
 
     fn read(&mut self, path: &Path, layer: Layer) -> Option<Document> {
         let name = self.name(path);
-        match files::read_configuration(path, &name) {
+        match files::read_configuration(path, &name, document::MAX_BYTES) {
             Ok(text) => self.parse(&name, layer, text?),
             Err(problem) => {
                 self.complete = false;

@@ -156,7 +156,7 @@ impl Decoder<'_> {
 
     fn configure(&mut self, kind: Kind, node: &Node) {
         let names = self.arguments(node);
-        if names.is_empty() {
+        if node.arguments().next().is_none() {
             self.problem(Problem::new(Code::MissingArgument, format!("`{}` needs a name", node.name)).at(node.name_span, ""));
         }
         for (text, span) in names {
@@ -240,7 +240,13 @@ impl Decoder<'_> {
             let kind = id.kind.as_str();
             let names: Vec<String> = self.catalog.names(kind).into_iter().map(str::to_string).collect();
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            let help = format!("{}; `define {kind} {}` adds one", suggestion(id.name.as_str(), &names), id.name);
+            let near = suggestion(id.name.as_str(), &names);
+            let mark = if near.ends_with('?') { "" } else { ";" };
+            let own = match id.kind {
+                Kind::Lsp | Kind::Mcp => "a `command` in its block makes it one of your own".to_string(),
+                Kind::Language | Kind::Tool | Kind::Agent | Kind::Client => format!("`define {kind} {} {{ … }}` adds one", id.name),
+            };
+            let help = format!("{near}{mark} {own}");
             self.problem(Problem::new(Code::UnknownDefinition, format!("there is no {kind} `{}`", id.name)).at(origin, "").help(help));
         }
         found
@@ -260,7 +266,10 @@ impl Decoder<'_> {
             }
             let request = Request { node: None, origin: span, cause: Cause::Required };
             let before = (self.requests.clone(), self.waiting.clone(), self.places.clone());
-            self.component(&id, &request);
+            // An agent is a component, and read as one where it is read as an agent.
+            if kind != Kind::Agent {
+                self.component(&id, &request);
+            }
             match kind {
                 Kind::Agent => drop(self.agent(&id.name, &request)),
                 Kind::Lsp => drop(self.lsp_server(&id.name, &request)),

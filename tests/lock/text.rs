@@ -171,3 +171,24 @@ fn what_is_corrupt_is_shown_where_it_is() {
     let (lock, problems, _) = read("");
     assert_eq!((lock, problems.has_errors()), (None, true));
 }
+
+#[test]
+fn a_lock_may_be_longer_than_what_people_write() {
+    let mut lock = crate::support::answers::lock(&crate::support::project::Project::of("language node\nagent claude\n").load().shared.unwrap().image);
+    let component = lock.components.iter_mut().find(|component| matches!(component.artifacts[0], Artifact::Npm(_))).expect("a component of npm");
+    let npm = component.artifacts[0].clone();
+    let package = |number: usize| match &npm {
+        Artifact::Npm(package) => Artifact::Npm(NpmPackage { path: format!("node_modules/package-{number:05}"), ..package.clone() }),
+        other => other.clone(),
+    };
+    component.artifacts = (0..3000).map(package).collect();
+    let text = lock.print();
+    assert!(text.len() > silo::document::MAX_BYTES, "{} bytes", text.len());
+    let mut sources = Sources::default();
+    let id = sources.add(Source { name: "silo.lock".to_string(), text: text.clone(), layer: Layer::Project(0) });
+    assert_eq!(parse(id, &text), (Some(lock), Problems::default()));
+    for wrong in [format!("{text}\n}}"), "x\n".repeat(silo::document::MAX_GENERATED_BYTES)] {
+        let (lock, problems) = parse(id, &wrong);
+        assert!(lock.is_none() && problems.has_errors());
+    }
+}

@@ -111,7 +111,14 @@ impl Project {
                 candidates.push((path.clone(), shown(&path, &workspace), layer));
             }
         }
-        let mut reader = Reader { project: self, workspace: &workspace, sources: Sources::default(), problems: Problems::default(), files: Vec::new() };
+        let mut reader = Reader {
+            project: self,
+            workspace: &workspace,
+            sources: Sources::default(),
+            problems: Problems::default(),
+            files: Vec::new(),
+            complete: true,
+        };
         let mut found = Vec::new();
         let mut rooted = false;
         for (path, name, layer) in candidates.into_iter().rev() {
@@ -134,15 +141,14 @@ impl Project {
                 reader.files.push(File { layer, document, imports: Vec::new() });
             }
         }
-        let Reader { mut sources, mut problems, files, .. } = reader;
-        if problems.has_errors() {
-            return Loaded { sources, problems, layered: Layered::default(), spec: None, shared: None, project: self.clone(), workspace };
-        }
+        let Reader { mut sources, mut problems, files, complete, .. } = reader;
         let (layered, found) = layers::merge(&files);
-        problems.extend(found);
+        problems.extend_new(found);
         let (shared_layered, _) = layers::merge(&shared(&files));
         let (spec, found) = meaning(&layered, &mut sources);
-        problems.extend(found);
+        if complete {
+            problems.extend_new(found);
+        }
         let mut result = Loaded { sources, problems, layered, spec, shared: None, project: self.clone(), workspace };
         if result.problems.has_errors() {
             result.spec = None;
@@ -284,12 +290,14 @@ struct Reader<'a> {
     sources: Sources,
     problems: Problems,
     files: Vec<File>,
+    complete: bool,
 }
 
 impl Reader<'_> {
     fn parse(&mut self, name: &str, layer: Layer, text: String) -> Option<Document> {
         let id = self.sources.add(Source { name: name.to_string(), text: text.clone(), layer });
         let (document, problems) = document::parse(id, &text);
+        self.complete &= document.is_some() && !problems.has_errors();
         self.problems.extend(problems);
         if let Some(document) = &document {
             self.problems.extend(schema::check(document, FileKind::Configuration));

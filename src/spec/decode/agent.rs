@@ -173,7 +173,9 @@ impl Decoder<'_> {
         let env_reference = self.template(text, span, Scope::Reference, options);
         let local = node.named("local").next();
         if local.is_none() {
-            self.problem(Problem::new(Code::MissingArgument, "`register` needs a `local` block").at(heading(node), ""));
+            self.problem(Problem::new(Code::MissingArgument, "`register` needs a `local` block").at(heading(node), "").help(
+                "add `local { … }`: what stands in the file for a server that is a program",
+            ));
         }
         let local = self.table(local?.children(), options);
         let remote = node.named("remote").next().map(|node| self.table(node.children(), options));

@@ -12,6 +12,9 @@ use super::text::{Options, Scope, heading, list, suggestion};
 /// What an image is called whose distribution no catalog entry describes: it gets no packages of its own, only those that a step names.
 const UNDESCRIBED: &str = "undescribed";
 
+/// More bytes than any name of an image has: 255 of the name, 128 of the tag and a digest (the distribution project's `reference` package).
+const LONGEST_REFERENCE: usize = 512;
+
 impl Decoder<'_> {
     /// The image's base and that of the stages which download and unpack.
     pub(super) fn base(&mut self, nodes: &[Node]) -> Option<(Base, Base)> {
@@ -38,7 +41,7 @@ impl Decoder<'_> {
         };
         let reference = self.text(entry)?.to_string();
         let odd = |c: char| !(c.is_ascii_alphanumeric() || "._/:@-".contains(c));
-        if reference.is_empty() || reference.contains(odd) || reference.starts_with(['-', '/', ':', '@']) {
+        if reference.is_empty() || reference.len() > LONGEST_REFERENCE || reference.contains(odd) || reference.starts_with(['-', '/', ':', '@']) {
             self.bad(entry.span, format!("`{reference}` is not the name of an image"), "write `name:tag` or `host/name:tag`");
             return None;
         }

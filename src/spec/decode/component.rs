@@ -246,19 +246,25 @@ impl Decoder<'_> {
                 "int" => Err("a whole number".to_string()),
                 _ => Err("a text in quotes".to_string()),
             },
-            Value::Decimal(written) => Err(format!("a text: write `\"{written}\"`")),
+            Value::Decimal(_) => Err("a text in quotes".to_string()),
             Value::Null => Err("a value".to_string()),
         };
         match value {
             Ok(value) => Some(value),
             Err(expected) => {
                 let what = entry.name.as_deref().unwrap_or("this option");
-                self.problem(
-                    Problem::new(Code::WrongType, format!("`{what}` has the wrong type"))
-                        .at(entry.span, "")
-                        .at(defined, "defined here")
-                        .help(format!("it is {expected}")),
-                );
+                let mut problem = Problem::new(Code::WrongType, format!("`{what}` must be {expected}")).at(entry.span, "").at(defined, "defined here");
+                let quoted = match &entry.value {
+                    Value::Integer(number) if expected.contains("in quotes") => Some(format!("\"{number}\"")),
+                    Value::Bool(value) if expected.contains("in quotes") => Some(format!("\"{value}\"")),
+                    Value::Decimal(written) => Some(format!("\"{written}\"")),
+                    Value::String(_) | Value::Integer(_) | Value::Bool(_) | Value::Null => None,
+                };
+                problem = problem.help(match (quoted, &entry.name) {
+                    (Some(value), Some(name)) => format!("write `{name}={value}`"),
+                    (Some(_) | None, _) => format!("it is {expected}"),
+                });
+                self.problem(problem);
                 None
             }
         }

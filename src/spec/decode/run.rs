@@ -165,7 +165,7 @@ impl Decoder<'_> {
             self.problem(
                 Problem::new(Code::NotAllowed, format!("a project may not ask for {what}"))
                     .at(span, "")
-                    .help("only you can grant it: put the line into your own silo.kdl (`silo config edit`), outside of the repository"),
+                    .help("only you can grant it: put the line into your own silo.kdl (`silo config edit --global`), outside of the repository"),
             );
         }
         granted
@@ -188,7 +188,7 @@ impl Decoder<'_> {
         let presence = if self.flag(node, "optional") == Some(true) { Presence::Optional } else { Presence::Required };
         let to = self.property(node, "to");
         let sources = self.arguments(node);
-        if sources.is_empty() {
+        if node.arguments().next().is_none() {
             self.problem(Problem::new(Code::MissingArgument, "`mount` needs a path of the host").at(node.name_span, ""));
         }
         if let (Some((_, span)), true) = (to, sources.len() > 1) {
@@ -206,9 +206,12 @@ impl Decoder<'_> {
                 self.bad(span, format!("`{last}` gives a container the whole host"), "silo never mounts such a socket");
                 continue;
             }
-            let inside = text == "%{workspace}" || text.starts_with("%{workspace}/");
+            // A relative path is one of the working directory.
             let relative = !text.starts_with(['/', '~']) && !text.starts_with("%{");
-            if !(inside || relative || self.granted(span, &format!("`{text}`, which is outside of the workspace"))) {
+            let below = format!("%{{workspace}}/{}", text.trim_start_matches("./"));
+            let text = if relative { below.as_str() } else { text };
+            let inside = text == "%{workspace}" || text.starts_with("%{workspace}/");
+            if !(inside || self.granted(span, &format!("`{text}`, which is outside of the workspace"))) {
                 continue;
             }
             let source = self.template(text, span, Scope::Container, &Options::new());
@@ -220,7 +223,7 @@ impl Decoder<'_> {
                     self.template(to, span, Scope::Container, &Options::new())
                 }
                 None => {
-                    if !relative && !self.container_path(text, span) {
+                    if !self.container_path(text, span) {
                         continue;
                     }
                     source.clone()

@@ -59,7 +59,8 @@ pub(super) fn suggestion(word: &str, words: &[&str]) -> String {
     match nearest(word, words.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
         None if words.is_empty() => "there is none".to_string(),
-        None => format!("there is {}", list(words)),
+        None if words.len() == 1 => format!("there is only {}", list(words)),
+        None => format!("there are {}", list(words)),
     }
 }
 
@@ -106,7 +107,10 @@ impl Decoder<'_> {
         self.problem(
             Problem::new(Code::UnsafeText, format!("this text holds {}, which cannot be carried through", character(found)))
                 .at(span, "")
-                .help("only scripts and the contents of files may have several lines"),
+                .help(match found {
+                    '\n' | '\r' => "only scripts and the contents of files may have several lines",
+                    _ => "take the character out; only scripts and the contents of files may hold it",
+                }),
         );
         false
     }
