@@ -180,6 +180,11 @@ impl Drop for Running {
     fn drop(&mut self) {
         if let Ok(None) = self.0.try_wait() {
             signal(&self.0, rustix::process::Signal::TERM);
+            let asked = Instant::now();
+            while matches!(self.0.try_wait(), Ok(None)) && asked.elapsed() < Duration::from_secs(15) {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            let _ = self.0.kill();
             let _ = self.0.wait();
         }
     }
