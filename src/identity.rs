@@ -38,7 +38,14 @@ impl fmt::Display for Identity {
 
 /// The identity of a plan's image.
 pub fn identify(plan: &Plan) -> Identity {
-    Identity(preimage(plan).hash())
+    preimage(plan).identity()
+}
+
+impl Preimage {
+    /// The identity of what it lists.
+    pub fn identity(&self) -> Identity {
+        Identity(self.hash())
+    }
 }
 
 /// The image's local reference: `localhost/silo/NAME:IDENTITY`, where the name is the target stage's without `agent-`.

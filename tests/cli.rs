@@ -112,21 +112,27 @@ fn fifo(path: &Path) {
 const MISTAKES: &[Mistake] = &[
     Mistake {
         name: "ten megabytes",
-        make: |place| drop(place.write("silo.kdl", "// x\n".repeat(2_000_000))),
+        make: |place| {
+            place.write("silo.kdl", "// x\n".repeat(2_000_000));
+        },
         args: CHECK,
         code: Code::TooLarge,
         says: &["silo.kdl", "262144", "import"],
     },
     Mistake {
         name: "one node of a megabyte",
-        make: |place| drop(place.write("silo.kdl", format!("env A=\"{}\"\n", "x".repeat(1 << 20)))),
+        make: |place| {
+            place.write("silo.kdl", format!("env A=\"{}\"\n", "x".repeat(1 << 20)));
+        },
         args: CHECK,
         code: Code::TooLarge,
         says: &["silo.kdl"],
     },
     Mistake {
         name: "nested a hundred thousand deep",
-        make: |place| drop(place.write("silo.kdl", "a{".repeat(100_000))),
+        make: |place| {
+            place.write("silo.kdl", "a{".repeat(100_000));
+        },
         args: CHECK,
         code: Code::TooDeep,
         says: &["silo.kdl:1"],
@@ -168,14 +174,18 @@ const MISTAKES: &[Mistake] = &[
     },
     Mistake {
         name: "bytes that are no text",
-        make: |place| drop(place.write("silo.kdl", b"agent claude\n// \xff\xfe\n")),
+        make: |place| {
+            place.write("silo.kdl", b"agent claude\n// \xff\xfe\n");
+        },
         args: CHECK,
         code: Code::NotUtf8,
         says: &["silo.kdl is not UTF-8", "line 2"],
     },
     Mistake {
         name: "an import that is missing",
-        make: |place| drop(place.write("silo.kdl", "import \"team.kdl\"\nagent claude\n")),
+        make: |place| {
+            place.write("silo.kdl", "import \"team.kdl\"\nagent claude\n");
+        },
         args: CHECK,
         code: Code::ImportMissing,
         says: &["team.kdl does not exist", "silo.kdl:1", "optional=#true"],
@@ -204,7 +214,7 @@ const MISTAKES: &[Mistake] = &[
     Mistake {
         name: "imports in a circle",
         make: |place| {
-            drop(place.write("silo.kdl", "import \"a.kdl\"\n").write("a.kdl", "import \"b.kdl\"\n").write("b.kdl", "import \"a.kdl\"\n"))
+            place.write("silo.kdl", "import \"a.kdl\"\n").write("a.kdl", "import \"b.kdl\"\n").write("b.kdl", "import \"a.kdl\"\n");
         },
         args: CHECK,
         code: Code::ImportCycle,
@@ -212,35 +222,45 @@ const MISTAKES: &[Mistake] = &[
     },
     Mistake {
         name: "a lock that is no KDL",
-        make: |place| drop(place.write("silo.kdl", MINIMAL).write("silo.lock", "<<<<<<< HEAD\n")),
+        make: |place| {
+            place.write("silo.kdl", MINIMAL).write("silo.lock", "<<<<<<< HEAD\n");
+        },
         args: COMPILE,
         code: Code::LockSyntax,
         says: &["silo.lock", "silo lock"],
     },
     Mistake {
         name: "a lock of a newer silo",
-        make: |place| drop(place.write("silo.kdl", MINIMAL).write("silo.lock", lock(MINIMAL).replace("version=1 ", "version=2 "))),
+        make: |place| {
+            place.write("silo.kdl", MINIMAL).write("silo.lock", lock(MINIMAL).replace("version=1 ", "version=2 "));
+        },
         args: COMPILE,
         code: Code::LockVersion,
         says: &["silo.lock:2", "update silo"],
     },
     Mistake {
         name: "no lock",
-        make: |place| drop(place.write("silo.kdl", MINIMAL)),
+        make: |place| {
+            place.write("silo.kdl", MINIMAL);
+        },
         args: COMPILE,
         code: Code::LockMissing,
         says: &["there is no silo.lock", "run `silo lock`"],
     },
     Mistake {
         name: "no lock where one is demanded",
-        make: |place| drop(place.write("silo.kdl", MINIMAL)),
+        make: |place| {
+            place.write("silo.kdl", MINIMAL);
+        },
         args: &["check", "--locked"],
         code: Code::LockMissing,
         says: &["there is no silo.lock"],
     },
     Mistake {
         name: "a lock of another configuration",
-        make: |place| drop(place.locked(MINIMAL).write("silo.kdl", format!("{MINIMAL}tool jq\nlanguage node\n"))),
+        make: |place| {
+            place.locked(MINIMAL).write("silo.kdl", format!("{MINIMAL}tool jq\nlanguage node\n"));
+        },
         args: COMPILE,
         code: Code::LockStale,
         says: &["tool jq is new", "language node is new", "run `silo lock`"],
@@ -258,7 +278,9 @@ const MISTAKES: &[Mistake] = &[
     },
     Mistake {
         name: "a file to copy that is missing",
-        make: |place| drop(place.locked(COPIES)),
+        make: |place| {
+            place.locked(COPIES);
+        },
         args: COMPILE,
         code: Code::CopySource,
         says: &["`data` cannot be copied", "relative to"],

@@ -296,7 +296,7 @@ const SPOTS: &[Spot] = &[
                 .stages
                 .iter()
                 .flat_map(|stage| &stage.steps)
-                .any(|step| matches!(&step.operation, Operation::Path { folders } if folders == &[path.clone()]))
+                .any(|step| matches!(&step.operation, Operation::Path { folders } if folders == std::slice::from_ref(&path)))
                 && lines(&emit::dockerfile(&image.plan))
                     .iter()
                     .filter_map(|line| line.strip_prefix("ENV PATH=")?.strip_suffix(":${PATH}\""))
@@ -542,7 +542,8 @@ fn no_text_of_a_lock_changes_an_instruction() {
     let text = "base \"debian:bookworm\" from=bootstrap\nlanguage node\ntool docker\ntool uv\nagent claude\n";
     let spec = Project::of(text).load().spec.unwrap();
     let mut wrong = Vec::new();
-    let changes: &[(&str, fn(&mut silo::lock::Lock, &str))] = &[
+    type Change = (&'static str, fn(&mut silo::lock::Lock, &str));
+    let changes: &[Change] = &[
         ("a version", |lock, text| lock.components.iter_mut().for_each(|component| component.version = text.to_string())),
         ("a package's version", |lock, text| lock.packages[0].versions.values_mut().for_each(|version| *version = text.to_string())),
         ("a package's name", |lock, text| lock.fetch_packages[0].name = text.to_string()),

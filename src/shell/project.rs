@@ -286,7 +286,7 @@ impl Project {
             return Err(Failure::Problems { problems, sources: Box::new(self.sources.clone()) });
         };
         let preimage = identity::preimage(&plan);
-        let identity = identity::identify(&plan);
+        let identity = preimage.identity();
         Ok(Compiled { locked, plan, preimage, identity })
     }
 
