@@ -53,6 +53,11 @@ pub struct Host {
     pub existing: BTreeSet<String>,
     /// Folder in which silo keeps the state of this project's agents.
     pub state: String,
+    /// The host's bundle of certificate authorities: what the host trusts, a container trusts, so that a proxy that signs TLS itself is no
+    /// obstacle to the agent. `None` when the host has none.
+    pub certificates: Option<String>,
+    /// The host's proxy variables (`HTTPS_PROXY` and so on) that mean something in a container.
+    pub proxies: BTreeMap<String, String>,
     /// `PATH` of the image, as the engine tells it; `None` when it is not known.
     pub image_path: Option<String>,
     /// A short text that is the same for every container of this project.

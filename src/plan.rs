@@ -14,7 +14,7 @@ use crate::lock::LockedBase;
 use crate::source::Span;
 use crate::spec::{BaseFrom, Distribution, EnvName, Name};
 
-pub use compose::{plan, sources};
+pub use compose::{CERTIFICATES, plan, sources};
 pub use registration::{agent_files, mcp_launcher};
 
 /// What is planned.

@@ -21,6 +21,8 @@ pub fn host() -> Host {
         env: BTreeMap::from([("API_KEY".to_string(), "secret".to_string())]),
         existing: BTreeSet::from(["/home/ada/.config/tool".to_string()]),
         state: "/home/ada/.local/state/silo/p".into(),
+        certificates: None,
+        proxies: BTreeMap::new(),
         image_path: None,
         project: "ab12cd34".into(),
         unique: "0001".into(),
@@ -204,4 +206,23 @@ fn the_profile_is_json_for_both_architectures() {
     let profile: serde_json::Value = serde_json::from_str(profile::SECCOMP).expect("JSON");
     let named: Vec<&str> = profile["archMap"].as_array().into_iter().flatten().filter_map(|arch| arch["architecture"].as_str()).collect();
     assert_eq!((named, profile["defaultAction"].as_str()), (vec!["SCMP_ARCH_X86_64", "SCMP_ARCH_AARCH64"], Some("SCMP_ACT_ERRNO")));
+}
+
+#[test]
+fn what_the_host_trusts_and_how_it_reaches_the_network_holds_in_the_container() {
+    let mut host = host();
+    host.certificates = Some("/etc/pki/bundle.pem".into());
+    host.proxies = BTreeMap::from([("HTTPS_PROXY".to_string(), "http://proxy.example.test:3128".to_string())]);
+    let launch = launched(&run_spec(), &host);
+    let bundle = "/etc/ssl/certs/ca-certificates.crt";
+    let mounted = LaunchMount::Bind { source: "/etc/pki/bundle.pem".into(), target: bundle.into(), access: Access::ReadOnly };
+    assert!(launch.mounts.contains(&mounted), "{:?}", launch.mounts);
+    for name in ["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"] {
+        assert_eq!(launch.env[name], bundle, "{name}");
+    }
+    for name in ["HTTPS_PROXY", "https_proxy"] {
+        assert_eq!(launch.env[name], "http://proxy.example.test:3128", "{name}");
+    }
+    let without = launched(&run_spec(), &self::host());
+    assert!(!without.env.contains_key("SSL_CERT_FILE") && !without.env.contains_key("HTTPS_PROXY"));
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Host, Launch, LaunchMount, Limits, Program, Start, Terminal, profile};
 use crate::identity::Identity;
+use crate::plan::CERTIFICATES;
 use crate::plan::shell::RUN_SCRIPTS;
 use crate::problem::{Code, Problem, Problems};
 use crate::source::Span;
@@ -11,6 +12,8 @@ use crate::spec::{Access, AgentRun, Cache, EnvValue, Hook, Mount, Presence, Reso
 
 /// `PATH` of an image that does not say: silo's commands, then what Debian has for root.
 const DEFAULT_PATH: &str = "/opt/silo/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// Variables by which programs with a bundle of their own are told of the distribution's: Node.js, OpenSSL's users, Python's requests and pip.
+const TRUST_VARIABLES: [&str; 3] = ["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"];
 /// The longest single argument that Linux passes to a program (`MAX_ARG_STRLEN`, 32 pages), with its final NUL.
 const LONGEST_ARGUMENT: usize = 131_072;
 
@@ -44,6 +47,9 @@ pub fn launch(run: &RunSpec, start: &Start, host: &Host, identity: &Identity) ->
     places.bind(&host.workspace, &host.workspace, Access::ReadWrite);
     if let Some(common) = host.git_common_directory.as_deref().filter(|common| !inside(common, &host.workspace)) {
         places.bind(common, common, Access::ReadWrite);
+    }
+    if let Some(bundle) = &host.certificates {
+        places.bind(bundle, CERTIFICATES, Access::ReadOnly);
     }
     if let Some(agent) = agent {
         for folder in &agent.state {
@@ -273,6 +279,15 @@ impl Composer<'_> {
         set("USER", &host.user);
         set("LOGNAME", &host.user);
         set("SHELL", "/bin/sh");
+        if host.certificates.is_some() {
+            for name in TRUST_VARIABLES {
+                set(name, CERTIFICATES);
+            }
+        }
+        for (name, value) in &host.proxies {
+            set(name, value);
+            set(&name.to_lowercase(), value);
+        }
         if let Some(identity) = &host.git_identity {
             for role in ["AUTHOR", "COMMITTER"] {
                 set(&format!("GIT_{role}_NAME"), &identity.name);

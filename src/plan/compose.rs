@@ -21,7 +21,7 @@ const INSTALL_SCRIPT: &str = include_str!("../../images/build/install.sh");
 const DATA: &str = "/dev/silo";
 const INSTALLER: &str = "/usr/local/bin/silo-install";
 /// Where distributions of the catalog keep the bundle that their programs trust.
-const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
+pub const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 /// The longest line that BuildKit reads of a Dockerfile: its scanner's buffer (`bufio.MaxScanTokenSize` of Go) less one.
 const LONGEST_LINE: usize = 65_535;
 /// Who runs scripts that are not to have root's rights: the user `nobody` of Debian's `base-passwd`.

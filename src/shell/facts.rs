@@ -128,3 +128,25 @@ pub fn proxy_settings() -> std::collections::BTreeMap<String, String> {
         })
         .collect()
 }
+
+/// Whether a proxy's address is one of this machine's own, which from a container is another place.
+pub fn is_loopback(address: &str) -> bool {
+    let authority = address.split("://").last().unwrap_or(address).split('/').next().unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    host.starts_with("localhost") || host.starts_with("127.") || host.starts_with("[::1]")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_loopback;
+
+    #[test]
+    fn a_proxy_of_this_machine_is_known_by_its_address() {
+        for address in ["http://127.0.0.1:3128", "localhost:8080", "http://user:secret@localhost", "http://[::1]:3128/"] {
+            assert!(is_loopback(address), "{address}");
+        }
+        for address in ["http://proxy.example.test:3128", "http://localhost@proxy.example.test", "10.0.0.1:3128"] {
+            assert!(!is_loopback(address), "{address}");
+        }
+    }
+}

@@ -325,6 +325,8 @@ impl Project {
             env,
             existing: BTreeSet::new(),
             state: self.state_directory().display().to_string(),
+            certificates: facts::certificate_bundle().map(|path| path.display().to_string()),
+            proxies: facts::proxy_settings().into_iter().filter(|(name, value)| name == "NO_PROXY" || !facts::is_loopback(value)).collect(),
             image_path,
             project: self.key(),
             unique: unique(),

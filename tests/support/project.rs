@@ -246,6 +246,8 @@ pub fn host(workspace: &str) -> Host {
         env: BTreeMap::from([("HOST_TOKEN".to_string(), "from the host".to_string())]),
         existing: BTreeSet::new(),
         state: "/home/ada/.local/state/silo/projects/api-1f2e3d4c".to_string(),
+        certificates: None,
+        proxies: BTreeMap::new(),
         image_path: None,
         project: "api-1f2e3d4c".to_string(),
         unique: "0a1b2c3d".to_string(),
