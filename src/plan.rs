@@ -16,6 +16,7 @@ use crate::spec::{BaseFrom, Distribution, EnvName, Name};
 
 pub use compose::{CERTIFICATES, plan, sources};
 pub use registration::{agent_files, mcp_launcher};
+pub use select::{SmokeTest, smoke_tests};
 
 /// What is planned.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

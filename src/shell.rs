@@ -8,6 +8,7 @@
 pub mod bootstrap;
 pub mod cli;
 pub mod command;
+pub mod container;
 pub mod engine;
 pub mod facts;
 pub mod failure;
@@ -15,4 +16,5 @@ pub mod fetch;
 pub mod files;
 pub mod image;
 pub mod project;
+pub mod smoke;
 pub mod ui;

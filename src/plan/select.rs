@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::Target;
+use crate::lock::template::{Values, expand};
 use crate::lock::{LockedImage, PinnedAgent, PinnedComponent};
-use crate::spec::{Cause, ComponentId, Kind, Name, Step};
+use crate::spec::{Arch, Cause, Check, ComponentId, Kind, Name, Step};
 
 /// The client that installs packages of npm.
 pub fn npm_client() -> Option<ComponentId> {
@@ -14,6 +15,37 @@ pub fn npm_client() -> Option<ComponentId> {
 /// The client that installs packages of PyPI.
 pub fn pip_client() -> Option<ComponentId> {
     Name::new("pip").map(|name| ComponentId { kind: Kind::Client, name })
+}
+
+/// A component's smoke test, to be run in the finished image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SmokeTest {
+    /// Whose.
+    pub component: ComponentId,
+    /// The program and its arguments.
+    pub argv: Vec<String>,
+    /// A text that its output must hold.
+    pub contains: Option<String>,
+}
+
+/// The smoke tests of everything in an image, in the order in which it is installed.
+pub fn smoke_tests(image: &LockedImage, target: &Target) -> Vec<SmokeTest> {
+    let Ok(Selection { components, clients: _, agent }) = select(image, target) else { return Vec::new() };
+    let all = components.into_iter().chain(agent.map(|agent| &agent.component));
+    all.flat_map(|component| {
+        component.checks.iter().map(|Check { argv, contains }| {
+            let values = Values {
+                version: Some(&component.version),
+                // The text of a check is the same for all architectures: it runs in an image of any.
+                arch: Arch::Amd64,
+                arch_names: &component.install.arch,
+                options: &component.options,
+            };
+            let contains = contains.as_ref().and_then(|text| expand(text, &values).ok());
+            SmokeTest { component: component.id.clone(), argv: argv.clone(), contains }
+        })
+    })
+    .collect()
 }
 
 /// What an image is made of.

@@ -109,6 +109,9 @@ pub struct Build {
     /// Run every step anew
     #[arg(long)]
     pub no_cache: bool,
+    /// Run the smoke test of every component in the finished image
+    #[arg(long)]
+    pub test: bool,
     /// Print the images that were built as JSON
     #[arg(long)]
     pub json: bool,

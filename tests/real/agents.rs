@@ -1,7 +1,7 @@
 //! Each real agent in its image.
 
 use super::online;
-use super::project::{AGENTS, Built, LOCK, built, docker, pinned};
+use super::project::{AGENTS, Built, LOCK, Project, built, docker, pinned};
 
 #[test]
 fn all_images_are_built_from_the_committed_lock() {
@@ -63,4 +63,17 @@ fn each_agent_that_can_say_so_knows_the_language_servers() {
             assert!(said.contains(server), "{agent} knows {server}: {said}");
         }
     }
+}
+
+#[test]
+fn every_component_passes_its_smoke_test_and_one_that_does_not_is_named() {
+    online!();
+    let ran = Built::ready().run(&["build", "--locked", "--test"]).succeeded();
+    for component in ["language node", "language python", "mcp memory", "agent claude", "agent codex", "agent copilot", "agent opencode"] {
+        assert!(ran.stderr.lines().any(|line| line.contains(component) && line.contains(" works: ")), "{component}: {}", ran.stderr);
+    }
+    let broken = "silo edition=\"2026\"\nbase \"debian:bookworm\" from=bootstrap\ndefine agent broken {\n    doc \"Says the wrong thing.\"\n    \
+        install apt { apt \"coreutils\"; }\n    command \"env\"\n    check \"echo\" \"one\" contains=\"two\"\n}\nagent broken\n";
+    let project = Project::with(broken, None);
+    project.run(&["build", "--test"]).exited(1).says("agent broken: `echo one`: its output does not hold `two`");
 }

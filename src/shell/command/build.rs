@@ -10,6 +10,7 @@ use crate::shell::engine::{Cache, EngineOptions};
 use crate::shell::failure::Failure;
 use crate::shell::image::{self, Made};
 use crate::shell::project::Project;
+use crate::shell::smoke;
 use crate::shell::ui::Ui;
 
 /// Builds the images that are not there yet.
@@ -30,6 +31,9 @@ pub fn build(ui: &Ui, directory: Option<&Path>, args: &Build) -> Result<u8, Fail
             let reference = compiled.reference();
             if matches!(made, Made::Found(_)) {
                 ui.say(&format!("{target} is there already ({})", compiled.short()));
+            }
+            if args.test {
+                smoke::test(ui, &project, &compiled, target, &engine).await?;
             }
             built.push(json!({
                 "target": target.to_string(),
