@@ -138,7 +138,46 @@ pub fn is_loopback(address: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_loopback;
+    use super::{git_common_directory, is_loopback, repository_root};
+    use std::fs;
+    use std::path::Path;
+    use std::process::Command;
+
+    fn git(folder: &Path, args: &[&str]) {
+        let identity = ["-c", "user.name=Ada", "-c", "user.email=ada@example.test", "-c", "init.defaultBranch=main"];
+        let ran = Command::new("git").arg("-C").arg(folder).args(identity).args(args).output().unwrap();
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    }
+
+    #[test]
+    fn a_linked_worktree_names_its_common_directory_and_nobody_else_can() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        let main = root.join("main");
+        fs::create_dir(&main).unwrap();
+        git(&main, &["init", "--quiet"]);
+        git(&main, &["commit", "--quiet", "--allow-empty", "--message", "first"]);
+        git(&main, &["worktree", "add", "--quiet", "../linked"]);
+        let linked = root.join("linked");
+        assert_eq!(git_common_directory(&linked), Some(main.join(".git")));
+        assert_eq!(git_common_directory(&main), None, "its own is inside");
+        assert_eq!(repository_root(&linked.join("deeper/still")), Some(linked.clone()));
+
+        // A repository that says so about a directory of somebody else's.
+        let hostile = root.join("hostile");
+        fs::create_dir(&hostile).unwrap();
+        for pointer in [main.join(".git/worktrees/linked"), main.join(".git"), root.clone()] {
+            fs::write(hostile.join(".git"), format!("gitdir: {}\n", pointer.display())).unwrap();
+            assert_eq!(git_common_directory(&hostile), None, "{}", pointer.display());
+        }
+        // Even with a directory of its own that points back, what it calls common has to be a repository that knows it.
+        let own = hostile.join("private");
+        fs::create_dir(&own).unwrap();
+        fs::write(hostile.join(".git"), format!("gitdir: {}\n", own.display())).unwrap();
+        fs::write(own.join("gitdir"), format!("{}\n", hostile.join(".git").display())).unwrap();
+        fs::write(own.join("commondir"), format!("{}\n", main.join(".git").display())).unwrap();
+        assert_eq!(git_common_directory(&hostile), None);
+    }
 
     #[test]
     fn a_proxy_of_this_machine_is_known_by_its_address() {
