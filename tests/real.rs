@@ -9,6 +9,7 @@ mod errors;
 mod lifecycle;
 mod project;
 mod rebuild;
+mod registry;
 mod servers;
 mod terminal;
 mod users;
