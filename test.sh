@@ -27,7 +27,6 @@ cargo build --locked --release --quiet
 step tests
 PATH="$PWD/target/tools/bin:$PATH" cargo test --locked --quiet
 step "README, as a stranger runs it"
-HOME=$(mktemp -d) && export HOME
-./try.sh
+SILO_TRY=$(mktemp -d) ./try.sh
 step speed
 ./scripts/speed.py --check
