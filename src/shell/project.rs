@@ -106,8 +106,6 @@ impl Project {
         // place that an earlier one complained of is left out.
         let (layered, found) = layers::merge(&files);
         problems.extend_new(found);
-        let shared_files = shared(&files);
-        let (shared_layered, _) = layers::merge(&shared_files);
         let (spec, found) = decode(&layered, &mut sources);
         // Where a file is missing, so may be what others refer to.
         if complete {
@@ -117,7 +115,11 @@ impl Project {
             return Err(stop(problems, sources));
         };
         // What the committed files say is among what all files say, so its problems were reported just now, unless another layer mends them.
-        let (shared, found) = decode(&shared_layered, &mut sources);
+        let (shared, found) = if files.iter().all(|file| file.layer.is_shared()) {
+            (Some(spec.clone()), Problems::default())
+        } else {
+            decode(&layers::merge(&shared(&files)).0, &mut sources)
+        };
         let Some(shared) = shared.filter(|_| !found.has_errors()) else {
             return Err(stop(found, sources));
         };
