@@ -3,6 +3,7 @@
 //! [`ImageSpec`] is what the image is; all of it ends up in the identity. [`RunSpec`] is how a container of it is run; none of it does.
 
 pub mod decode;
+pub mod template;
 
 use std::collections::BTreeMap;
 use std::fmt;

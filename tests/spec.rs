@@ -624,3 +624,17 @@ fn decoding_twice_gives_the_same_and_reads_the_catalog_once() {
     unique.dedup();
     assert_eq!(unique.len(), names(&sources).len());
 }
+
+#[test]
+fn placeholders_are_read_in_one_way() {
+    use silo::spec::template::{Part, fill, parts};
+    let of = |text| parts(text);
+    assert_eq!(of("a%{b}c"), [Part::Text("a"), Part::Placeholder("b"), Part::Text("c")]);
+    assert_eq!(of("%{b}%{c}"), [Part::Placeholder("b"), Part::Placeholder("c")]);
+    assert_eq!(of("%%{b}"), [Part::Text("%{"), Part::Text("b}")]);
+    assert_eq!(of("100% %{open"), [Part::Text("100% %{open")]);
+    assert_eq!(of("%%%{b}é%"), [Part::Text("%"), Part::Text("%{"), Part::Text("b}é%")]);
+    assert_eq!(of(""), []);
+    assert_eq!(fill("<%{a}>", |name| (name == "a").then(|| "1".to_string())), Ok("<1>".to_string()));
+    assert_eq!(fill("<%{b}>", |_| None), Err("b".to_string()));
+}

@@ -8,6 +8,7 @@ use crate::plan::CERTIFICATES;
 use crate::plan::shell::RUN_SCRIPTS;
 use crate::problem::{Code, Problem, Problems};
 use crate::source::Span;
+use crate::spec::template::fill;
 use crate::spec::{Access, AgentRun, Cache, EnvValue, Hook, Mount, Presence, Resources, RunEnv, RunSpec, Template};
 
 /// `PATH` of an image that does not say: silo's commands, then what Debian has for root.
@@ -158,33 +159,15 @@ impl Composer<'_> {
             "user" => Some(host.user.as_str()),
             _ => None,
         };
-        let mut out = String::new();
-        let mut rest = template.0.as_str();
-        while let Some(at) = rest.find('%') {
-            out.push_str(&rest[..at]);
-            rest = &rest[at..];
-            if let Some(after) = rest.strip_prefix("%%{") {
-                out.push_str("%{");
-                rest = after;
-            } else if let Some((name, after)) = rest.strip_prefix("%{").and_then(|body| body.split_once('}')) {
-                let Some(value) = value(name) else {
-                    let message = format!("`%{{{name}}}` means nothing in a container");
-                    self.refuse(
-                        Code::UnknownPlaceholder,
-                        message,
-                        origin,
-                        "write %{workspace}, %{home} or %{user}; %%{ stands for a plain %{",
-                    );
-                    return None;
-                };
-                out.push_str(value);
-                rest = after;
-            } else {
-                out.push('%');
-                rest = &rest[1..];
+        let out = match fill(&template.0, |name| value(name).map(str::to_string)) {
+            Ok(out) => out,
+            Err(name) => {
+                let message = format!("`%{{{name}}}` means nothing in a container");
+                let help = "write %{workspace}, %{home} or %{user}; %%{ stands for a plain %{";
+                self.refuse(Code::UnknownPlaceholder, message, origin, help);
+                return None;
             }
-        }
-        out.push_str(rest);
+        };
         if out.contains('\0') {
             self.refuse(Code::UnsafeText, "a text of a container holds NUL".to_string(), origin, "leave the character out");
             return None;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::spec::template::fill;
 use crate::spec::{Arch, Template};
 
 /// What placeholders of an `install` block mean.
@@ -19,24 +20,7 @@ pub struct Values<'a> {
 
 /// Fills a template in. `%%{` becomes `%{`. A placeholder without a meaning is returned as the error: its name.
 pub fn expand(template: &Template, values: &Values) -> Result<String, String> {
-    let mut out = String::new();
-    let mut rest = template.0.as_str();
-    while let Some(at) = rest.find('%') {
-        out.push_str(&rest[..at]);
-        rest = &rest[at..];
-        if let Some(after) = rest.strip_prefix("%%{") {
-            out.push_str("%{");
-            rest = after;
-        } else if let Some((name, after)) = rest.strip_prefix("%{").and_then(|text| text.split_once('}')) {
-            out.push_str(&value(name, values).ok_or_else(|| name.to_string())?);
-            rest = after;
-        } else {
-            out.push('%');
-            rest = &rest[1..];
-        }
-    }
-    out.push_str(rest);
-    Ok(out)
+    fill(&template.0, |name| value(name, values))
 }
 
 fn value(name: &str, values: &Values) -> Option<String> {

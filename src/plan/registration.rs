@@ -9,6 +9,7 @@ use super::shell::{Piece, launcher, pieces};
 use crate::lock::PinnedAgent;
 use crate::problem::{Code, Problem, Problems};
 use crate::source::Span;
+use crate::spec::template::{Part, parts};
 use crate::spec::{EnvName, FileFormat, Kind, LspServer, McpServer, McpTransport, Pattern, Registration, Template};
 
 /// One server in the words of a pattern.
@@ -204,28 +205,14 @@ fn fill(pattern: &Pattern, server: &Server, env_reference: &Template) -> Value {
 
 /// Puts values in place of `%{name}`; what is not in the list stays as it is.
 fn named(text: &str, values: &[(&str, &str)]) -> String {
-    let mut out = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find('%') {
-        out.push_str(&rest[..at]);
-        rest = &rest[at..];
-        let found = rest
-            .strip_prefix("%{")
-            .and_then(|body| body.split_once('}'))
-            .and_then(|(name, after)| values.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value, after)));
-        if let Some(after) = rest.strip_prefix("%%{") {
-            out.push_str("%{");
-            rest = after;
-        } else if let Some((value, after)) = found {
-            out.push_str(value);
-            rest = after;
-        } else {
-            out.push('%');
-            rest = &rest[1..];
-        }
-    }
-    out.push_str(rest);
-    out
+    let value = |name: &str| values.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_string());
+    parts(text)
+        .into_iter()
+        .map(|part| match part {
+            Part::Text(text) => text.to_string(),
+            Part::Placeholder(name) => value(name).unwrap_or_else(|| format!("%{{{name}}}")),
+        })
+        .collect()
 }
 
 /// The document that the servers are added to: the agent's own file of that path when it is such a document.

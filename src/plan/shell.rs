@@ -1,6 +1,7 @@
 //! Text for `/bin/sh`: the only place where silo writes any.
 
 use crate::spec::Template;
+use crate::spec::template::{Part, parts};
 
 /// One word of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,33 +53,20 @@ pub fn launcher(env: &[(String, Vec<Piece>)], command: &[Vec<Piece>]) -> String 
 /// Takes a template of the container apart. A placeholder that means nothing in an image is the error: its name.
 pub fn pieces(template: &Template) -> Result<Vec<Piece>, String> {
     let mut pieces: Vec<Piece> = Vec::new();
-    let mut text = String::new();
-    let mut rest = template.0.as_str();
-    while let Some(at) = rest.find('%') {
-        text.push_str(&rest[..at]);
-        rest = &rest[at..];
-        if let Some(after) = rest.strip_prefix("%%{") {
-            text.push_str("%{");
-            rest = after;
-        } else if let Some((name, after)) = rest.strip_prefix("%{").and_then(|body| body.split_once('}')) {
-            let piece = match name {
-                "workspace" => Piece::Workspace,
-                "home" => Piece::Home,
-                other => return Err(other.to_string()),
-            };
-            if !text.is_empty() {
-                pieces.push(Piece::Text(std::mem::take(&mut text)));
-            }
-            pieces.push(piece);
-            rest = after;
-        } else {
-            text.push('%');
-            rest = &rest[1..];
-        }
-    }
-    text.push_str(rest);
-    if !text.is_empty() {
-        pieces.push(Piece::Text(text));
+    for part in parts(&template.0) {
+        let piece = match part {
+            Part::Text(text) => match pieces.last_mut() {
+                Some(Piece::Text(before)) => {
+                    before.push_str(text);
+                    continue;
+                }
+                Some(Piece::Workspace | Piece::Home) | None => Piece::Text(text.to_string()),
+            },
+            Part::Placeholder("workspace") => Piece::Workspace,
+            Part::Placeholder("home") => Piece::Home,
+            Part::Placeholder(other) => return Err(other.to_string()),
+        };
+        pieces.push(piece);
     }
     Ok(pieces)
 }
