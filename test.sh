@@ -22,6 +22,9 @@ fi
 
 ./scripts/engine.sh
 ./scripts/hadolint.sh
+for tool in npm python3 git setpriv; do
+    command -v "$tool" >/dev/null || { echo "the tests ask $tool; install it (Debian: npm, python3, git, util-linux)" >&2; exit 1; }
+done
 step "release build"
 cargo build --locked --release --quiet
 step tests
