@@ -548,3 +548,14 @@ fn variables_and_options_configure() {
     let ran = Ran::of(command.output().unwrap());
     assert!(ran.expect(1).err.contains("silo::check::bad-value"), "{}", ran.err);
 }
+
+#[test]
+fn another_backend_is_refused_where_only_docker_runs() {
+    let place = Place::new();
+    place.locked("silo edition=\"2026\"\nbase \"debian:bookworm\" from=bootstrap\nuse backend=apple\nagent claude\n");
+    for args in [&["claude"][..], &["build"], &["shell"], &["exec", "true"]] {
+        let ran = place.run(args);
+        assert_eq!(ran.code, 1, "{args:?}: {}", ran.err);
+        assert!(ran.err.contains("does not run Apple's tool") && ran.err.contains("silo compile --to apple"), "{args:?}: {}", ran.err);
+    }
+}

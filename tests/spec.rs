@@ -466,7 +466,10 @@ fn some_mounts_are_nobodys() {
 
 #[test]
 fn resources_have_units() {
-    let resources = project("resources cpus=1.5 memory=\"8GiB\" disk=\"512MB\" pids=100").run.resources;
+    let text = format!("resources cpus=1.5 memory=\"8GiB\" disk=\"512MB\" pids=100\n{}", quiet(DEFINITIONS));
+    let (spec, problems, _) = decode_all(&[(PROJECT, &text)]);
+    assert_eq!(problems.iter().map(|problem| problem.code).collect::<Vec<_>>(), [Code::NotLimited]);
+    let resources = spec.unwrap().run.resources;
     assert_eq!(
         (resources.milli_cpus, resources.memory, resources.disk, resources.pids),
         (Some(1500), Some(8 << 30), Some(512_000_000), Some(100))

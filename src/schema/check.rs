@@ -9,6 +9,7 @@ use crate::problem::{Code, Problem, Problems};
 /// The problems of a document of its own; what it refers to is looked at later.
 pub fn check(document: &Document, kind: FileKind) -> Problems {
     let mut problems = Problems::default();
+    check_version(&mut problems, document);
     for node in &document.nodes {
         match find(kind.nodes(), &node.name) {
             Some(rule) => check_node(&mut problems, node, rule),
@@ -16,6 +17,20 @@ pub fn check(document: &Document, kind: FileKind) -> Problems {
         }
     }
     problems
+}
+
+/// `silo min=`: the oldest silo that can read the file.
+fn check_version(problems: &mut Problems, document: &Document) {
+    let numbers = |text: &str| text.split('.').map(|part| part.parse().unwrap_or(0)).collect::<Vec<u64>>();
+    let own = env!("CARGO_PKG_VERSION");
+    for entry in document.nodes.iter().filter(|node| node.name == "silo").filter_map(|node| node.property("min")) {
+        if let Some(least) = entry.value.as_str().filter(|least| numbers(least) > numbers(own)) {
+            let problem = Problem::new(Code::TooNew, format!("this file needs silo {least} or newer, and this is silo {own}"))
+                .at(entry.span, "said here")
+                .help("upgrade silo");
+            problems.push(problem);
+        }
+    }
 }
 
 fn check_node(problems: &mut Problems, node: &Node, rule: &'static NodeRule) {

@@ -293,7 +293,7 @@ static RESOURCES: NodeRule = NodeRule {
     properties: &[
         property("cpus", Type::Number, "Processors."),
         property("memory", Type::Size, "Memory."),
-        property("disk", Type::Size, "Disk, where the engine can limit it."),
+        property("disk", Type::Size, "Disk. No backend limits it yet; silo says so."),
         property("pids", Type::Integer, "Processes and threads."),
     ],
     ..RULE

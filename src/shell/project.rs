@@ -17,7 +17,7 @@ use silo::problem::{Code, Problem, Problems};
 use silo::schema::{self, FileKind};
 use silo::source::{Layer, Source, Sources};
 use silo::spec::decode as spec_decode;
-use silo::spec::{EnvValue, Name, Spec};
+use silo::spec::{Backend, EnvValue, Name, Spec};
 
 use super::cli::ContainerOptions;
 use super::facts::{self, Caller};
@@ -301,6 +301,17 @@ impl Project {
                 Ok((source, tree))
             })
             .collect()
+    }
+
+    /// Refuses what only a Docker engine does when the configuration asks for another backend.
+    pub fn needs_docker(&self) -> Result<(), Failure> {
+        match self.spec.run.backend {
+            None | Some(Backend::Docker) => Ok(()),
+            Some(Backend::Apple) => Err(Failure::Refused {
+                message: "the configuration asks for `use backend=apple`, and silo does not run Apple's tool itself".to_string(),
+                help: Some("`silo compile --to apple -o DIR` writes what it builds and runs, or `SILO_BACKEND=docker`".to_string()),
+            }),
+        }
     }
 
     /// The container that runs a program in an image. `image_path` is the image's own `PATH`, when it is known.

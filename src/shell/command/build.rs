@@ -17,6 +17,7 @@ use crate::shell::ui::Ui;
 pub fn build(ui: &Ui, directory: Option<&Path>, args: &Build) -> Result<u8, Failure> {
     let mut project = Project::load(directory, &ContainerOptions::default())?;
     ui.problems(&project.warnings, &project.sources);
+    project.needs_docker()?;
     let scope = project.image_scope();
     let targets = project.targets(scope, &args.agents)?;
     super::wait(async {

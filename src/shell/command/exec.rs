@@ -14,6 +14,7 @@ use crate::shell::ui::Ui;
 /// Runs a command in the container that runs for this directory.
 pub fn exec(_ui: &Ui, directory: Option<&Path>, args: &Exec) -> Result<u8, Failure> {
     let project = Project::load(directory, &ContainerOptions::default())?;
+    project.needs_docker()?;
     let workspace = project.places.workspace.display().to_string();
     super::wait(async {
         let engine = Docker::connect(&EngineOptions::from_environment()).await?;

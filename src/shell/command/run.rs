@@ -80,6 +80,7 @@ pub fn shell(ui: &Ui, directory: Option<&Path>, args: &Shell) -> Result<u8, Fail
 /// Builds what is missing and runs a container to its end; returns the program's own exit code.
 fn execute(ui: &Ui, mut project: Project, target: Target, program: Program, locking: Locking, network: Network) -> Result<u8, Failure> {
     ui.problems(&project.warnings, &project.sources);
+    project.needs_docker()?;
     let scope = project.image_scope();
     super::wait(async {
         let engine = Docker::connect(&EngineOptions::from_environment()).await?;

@@ -260,6 +260,13 @@ impl Decoder<'_> {
             resources.milli_cpus = self.limit(node, "cpus", "a number such as `4` or `1.5`", thousandths).or(resources.milli_cpus);
             resources.memory = self.limit(node, "memory", "a size such as `\"8GiB\"`", size).or(resources.memory);
             resources.disk = self.limit(node, "disk", "a size such as `\"60GiB\"`", size).or(resources.disk);
+            if let Some(entry) = node.property("disk").filter(|_| resources.disk.is_some()) {
+                let warning =
+                    Problem::new(Code::NotLimited, "containers share the engine's disk: neither Docker nor Apple's tool limits it")
+                        .at(entry.span, "not kept")
+                        .help("leave it out; the engine's own settings limit its disk");
+                self.problem(warning);
+            }
             resources.pids = self.limit(node, "pids", "a whole number such as `4096`", |text| text.parse().ok()).or(resources.pids);
         }
         resources
