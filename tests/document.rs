@@ -258,3 +258,13 @@ proptest! {
         prop_assert_eq!(problem::render(&problems, &sources, options).is_empty(), problems.is_empty());
     }
 }
+
+#[test]
+fn a_mistake_that_is_explained_is_said_once() {
+    let text = "silo edition=\"2026\"\nagent claude\nresources memory=8GiB\n";
+    let mut sources = silo::source::Sources::default();
+    let source = silo::source::Source { name: "silo.kdl".into(), text: text.into(), layer: silo::source::Layer::Project(0) };
+    let (_, problems) = silo::document::parse(sources.add(source), text);
+    let said: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
+    assert_eq!(said, ["`8GiB` begins like a number and is none"]);
+}

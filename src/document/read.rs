@@ -147,6 +147,7 @@ impl Reader<'_> {
         let start = |problem: &Problem| problem.labels.first().map_or(0, |label| label.span.start as usize);
         let mut found: Vec<Problem> = faults.into_iter().map(|fault| fault.problem).collect();
         let explained = !found.is_empty();
+        let places: Vec<usize> = found.iter().map(start).collect();
         let mut lines: Vec<usize> = found.iter().map(|problem| line(start(problem))).collect();
         for diagnostic in &error.diagnostics {
             // The crate's recovery leaves several complaints about one mistake, and a last one for the whole document.
@@ -154,8 +155,10 @@ impl Reader<'_> {
             let whole = diagnostic.span.is_empty() && diagnostic.message.is_none();
             // The scan has seen that every brace has its other one, so a complaint about a brace follows from what it has explained.
             let span = diagnostic.span.offset()..diagnostic.span.offset() + diagnostic.span.len();
+            // One about a longer text that an explained mistake lies in says no more than that it is there.
+            let around = places.iter().any(|place| span.contains(place));
             let brace = matches!(self.text.get(span), Some("{" | "}"));
-            if lines.contains(&at) || (explained && (whole || brace)) || lines.len() >= MAX_PROBLEMS {
+            if lines.contains(&at) || around || (explained && (whole || brace)) || lines.len() >= MAX_PROBLEMS {
                 continue;
             }
             lines.push(at);
