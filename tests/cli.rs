@@ -234,7 +234,7 @@ const MISTAKES: &[Mistake] = &[
         },
         args: CHECK,
         code: Code::ImportLimit,
-        says: &["more than 256 files", "silo.kdl:256"],
+        says: &["more than 256 files", "silo.kdl:257"],
     },
     Mistake {
         name: "imports that go on and on",
