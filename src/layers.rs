@@ -168,7 +168,7 @@ const DEFAULT_BACKEND: &str = "docker";
 
 fn merge_stratum(files: &[File], facts: &Facts, stratum: Stratum) -> (Layered, Problems) {
     let mut problems = Problems::default();
-    let (statements, scopes) = decompose::decompose(files, facts, stratum);
+    let (statements, scopes) = decompose::decompose(files, facts, stratum, &mut problems);
     let order = order::Order::of(files, scopes);
     let (nodes, definitions) = evaluate::evaluate(&order, statements, &mut problems);
     (Layered { nodes, definitions }, problems)

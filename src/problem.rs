@@ -164,6 +164,7 @@ codes! {
     ImportOutside "import::outside" Error "A project file imports something outside its repository."
     ImportCycle "import::cycle" Error "Files import each other in a circle."
     ImportLimit "import::too-many" Error "A configuration has more files, or deeper imports, than silo reads."
+    TooManyConditions "merge::too-many-conditions" Error "More conditions hold at once than silo reads."
     Conflict "merge::conflict" Error "Two definitions of the same strength disagree."
     ForceShadowed "merge::force-shadowed" Warning "A forced value loses to one forced by a file further out."
     RemovesNothing "merge::removes-nothing" Warning "A removal matches nothing."

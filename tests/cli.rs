@@ -227,7 +227,7 @@ const MISTAKES: &[Mistake] = &[
             for index in 0..10_000 {
                 imports.push_str(&format!("import \"{index}.kdl\"\n"));
             }
-            place.write("silo.kdl", &imports);
+            place.write("silo.kdl", imports);
             for index in 0..300 {
                 place.write(&format!("{index}.kdl"), "");
             }
@@ -343,6 +343,15 @@ const MISTAKES: &[Mistake] = &[
         args: COMPILE,
         code: Code::CopySource,
         says: &["data/link leads outside the repository"],
+    },
+    Mistake {
+        name: "more conditions than can be told apart",
+        make: |place| {
+            place.write("silo.kdl", "when os=\"*\" { env A=\"x\"; }\n".repeat(1001));
+        },
+        args: CHECK,
+        code: Code::TooManyConditions,
+        says: &["more than 1000 conditions", "silo.kdl:1001"],
     },
     Mistake {
         name: "two versions of one language",
