@@ -14,6 +14,7 @@ mod cli;
 mod document;
 mod documentation;
 mod emit;
+mod format;
 mod generated;
 mod hostile;
 mod identity;

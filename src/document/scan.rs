@@ -26,7 +26,8 @@ pub(super) struct Fault {
 
 /// Looks at the whole text.
 pub(super) fn scan(id: SourceId, text: &str) -> Vec<Fault> {
-    let mut scanner = Scanner { id, text, at: 0, faults: Vec::new(), blocks: Vec::new(), suspect: None, node: NodeState::default() };
+    let (faults, blocks, node) = (Vec::new(), Vec::new(), NodeState::default());
+    let mut scanner = Scanner { id, text, at: 0, faults, blocks, suspect: None, node, value_end: None };
     scanner.run();
     scanner.faults
 }
@@ -67,6 +68,8 @@ struct Scanner<'a> {
     /// A closed block whose `}` looks as if it was meant for one around it: where it opens, and the first line that falls back.
     suspect: Option<(usize, usize)>,
     node: NodeState,
+    /// Where the last word, text or keyword ended.
+    value_end: Option<usize>,
 }
 
 impl Scanner<'_> {
@@ -135,6 +138,9 @@ impl Scanner<'_> {
                 true
             }
             '(' | ')' => {
+                if c == '(' {
+                    self.touching();
+                }
                 self.at += 1;
                 if c == ')' && self.node.parens == 0 {
                     let problem = Problem::new(Code::Syntax, "a `)` closes nothing")
@@ -147,8 +153,8 @@ impl Scanner<'_> {
                 true
             }
             '=' => self.equals(),
-            '"' => self.string(0),
-            '#' => self.hash(),
+            '"' => self.apart(|scanner| scanner.string(0)),
+            '#' => self.apart(Scanner::hash),
             '[' | ']' => self.bracket(c),
             '\\' if self.continues_line() => true,
             _ if is_forbidden(c) => {
@@ -156,7 +162,27 @@ impl Scanner<'_> {
                 self.forbidden(start, c);
                 true
             }
-            _ => self.word(),
+            _ => self.apart(Scanner::word),
+        }
+    }
+
+    /// Reads a word, a text or a keyword.
+    fn apart(&mut self, read: impl FnOnce(&mut Self) -> bool) -> bool {
+        self.touching();
+        let more = read(self);
+        self.value_end = Some(self.at);
+        more
+    }
+
+    /// A value begins here, and must not touch the one before it: the parser takes some for a new node without a word.
+    fn touching(&mut self) {
+        let start = self.at;
+        if self.value_end == Some(start) {
+            let end = start + self.rest().chars().next().map_or(0, char::len_utf8);
+            let problem = Problem::new(Code::Syntax, "two values stand together without a space")
+                .at(self.span(start, end), "the second begins here")
+                .help("put a space between them");
+            self.fault(Gravity::Misread, problem);
         }
     }
 
