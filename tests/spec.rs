@@ -67,9 +67,9 @@ fn decode_all(texts: &[(Layer, &str)]) -> (Option<Spec>, Problems, Sources) {
         let id = sources.add(Source { name: format!("{layer:?}.kdl"), text: text.to_string(), layer: *layer });
         let (document, problems) = document::parse(id, text);
         assert!(problems.is_empty(), "{problems:?}");
-        files.push(File { layer: *layer, document: document.expect("it parses"), imports: Vec::new() });
+        files.push(File::new(*layer, document.expect("it parses")));
     }
-    let (layered, problems) = layers::merge(&files);
+    let (layered, problems) = layers::merge(&files, &layers::Facts::default());
     assert!(problems.is_empty(), "{problems:?}");
     let (catalog, problems) = Catalog::new(&layered.nodes);
     assert!(problems.is_empty(), "{problems:?}");
