@@ -684,3 +684,55 @@ fn fmt_reads_standard_input() {
     assert_eq!((ran.expect(1).out.as_str(), ran.err.contains("standard input:1:6")), ("", true), "{}", ran.err);
     assert!(fmt(&["fmt", "--check", "-"], "tool   jq\n").expect(1).out.contains("+tool jq"));
 }
+
+#[test]
+fn check_fix_mends_the_projects_files_and_the_users_and_no_others() {
+    let place = Place::new();
+    let broken = "import \"team.kdl\"\nsilo edition=\"2026\"\nbase = \"debian:bookworm\" from=bootstrap\nagnet claude\nenv A=true,\n";
+    place.write("silo.kdl", broken).write("team.kdl", "# ours\nlanguage go version=1.20\n");
+    place.write("other.kdl", "tool jq, fd\n");
+    let user = place.home().join(".config/silo/silo.kdl");
+    fs::create_dir_all(user.parent().unwrap()).unwrap();
+    fs::write(&user, "resources memory=8GiB\n").unwrap();
+    let above = place.home().join("work/silo.kdl");
+    fs::write(&above, "resources cpus=\"2\"\n").unwrap();
+    let read = |name: &str| fs::read_to_string(place.repository().join(name)).unwrap();
+
+    let ran = place.run(&["check"]);
+    assert!(ran.expect(1).err.contains("of these can be mended by `silo check --fix`"), "{}", ran.err);
+    assert_eq!(ran.err.matches("--fix").count(), 1, "it is said once");
+    let json: Value = serde_json::from_str(&place.run(&["check", "--json"]).expect(1).out).unwrap();
+    let fixes: Vec<&Value> = json["problems"].as_array().unwrap().iter().flat_map(|problem| problem["fixes"].as_array().unwrap()).collect();
+    let assignment = fixes.iter().find(|fix| fix["file"] == "silo.kdl" && fix["line"] == 3).unwrap();
+    assert_eq!((&assignment["column"], &assignment["text"]), (&Value::from(5), &Value::from(" ")));
+    assert_eq!(read("silo.kdl"), broken, "without --fix nothing is written");
+
+    let ran = place.run(&["check", "--fix"]);
+    insta::assert_snapshot!(ran.err.replace(&place.home().display().to_string(), "HOME"), @r#"
+    "#);
+    // What is wrong in a file above the repository is said, and the file left alone.
+    assert_eq!((ran.code, ran.out.as_str()), (1, ""));
+    assert_eq!(fs::read_to_string(&above).unwrap(), "resources cpus=\"2\"\n");
+    assert_eq!(read("silo.kdl"), "import \"team.kdl\"\nsilo edition=\"2026\"\nbase \"debian:bookworm\" from=bootstrap\nagent claude\nenv A=\"true\"\n");
+    assert_eq!(read("team.kdl"), "// ours\nlanguage go version=\"1.20\"\n");
+    assert_eq!(fs::read_to_string(&user).unwrap(), "resources memory=\"8GiB\"\n");
+    assert_eq!(read("other.kdl"), "tool jq, fd\n", "it is no part of the configuration");
+
+    fs::remove_file(&above).unwrap();
+    assert!(place.run(&["check", "--fix"]).expect(0).err.contains("nothing wrong"));
+    // A project's file that is a link out of the repository is somebody else's.
+    fs::write(place.home().join("theirs.kdl"), "agnet claude\n").unwrap();
+    fs::remove_file(place.repository().join("silo.kdl")).unwrap();
+    symlink(place.home().join("theirs.kdl"), place.repository().join("silo.kdl")).unwrap();
+    place.run(&["check", "--fix"]).expect(1);
+    assert_eq!(fs::read_to_string(place.home().join("theirs.kdl")).unwrap(), "agnet claude\n");
+}
+
+#[test]
+fn check_fix_tells_programs_what_it_did() {
+    let place = Place::new();
+    place.write("silo.kdl", format!("{MINIMAL}resources memory=8GiB\nnope\n"));
+    let json: Value = serde_json::from_str(&place.run(&["check", "--fix", "--json"]).expect(1).out).unwrap();
+    assert_eq!(json["fixed"], serde_json::json!([{"file": "silo.kdl", "line": 4, "before": "memory=8GiB", "after": "memory=\"8GiB\""}]));
+    assert_eq!(json["problems"].as_array().unwrap().len(), 1);
+}

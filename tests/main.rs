@@ -14,6 +14,7 @@ mod cli;
 mod document;
 mod documentation;
 mod emit;
+mod fix;
 mod format;
 mod generated;
 mod hostile;
