@@ -10,6 +10,7 @@
 mod condition;
 mod decompose;
 mod evaluate;
+mod interpolate;
 mod order;
 mod path;
 mod show;
@@ -131,12 +132,21 @@ pub enum Saying {
     Replace,
 }
 
-/// Makes the files one, as far as the conditions in them hold. Their order in the list means nothing.
+/// Makes the files one, as far as the conditions in them hold, and fills in the placeholders. The order of the list means nothing.
 pub fn merge(files: &[File], facts: &Facts) -> (Layered, Problems) {
-    if !files.iter().any(|file| condition::any_waits(&file.document)) {
-        return merge_stratum(files, facts, Stratum::Chosen);
-    }
-    // Which agent and backend it is does not depend on what depends on them.
+    let mut problems = Problems::default();
+    let lets = interpolate::names(files);
+    let local = interpolate::file_local(files, &mut problems);
+    let files = local.as_deref().unwrap_or(files);
+    let facts = if files.iter().any(|file| condition::any_waits(&file.document)) { choose(files, facts) } else { facts.clone() };
+    let (Layered { nodes, definitions }, found) = merge_stratum(files, &facts, Stratum::Chosen);
+    problems.extend(found);
+    let nodes = interpolate::merged(nodes, &lets, &mut problems);
+    (Layered { nodes, definitions }, problems)
+}
+
+/// Which backend and which agent it is, which does not depend on what depends on them.
+fn choose(files: &[File], facts: &Facts) -> Facts {
     let (chosen, _) = merge_stratum(files, facts, Stratum::Choosing);
     let uses = |property: &str| {
         let using = chosen.nodes.iter().find(|node| node.name == "use")?;
@@ -144,13 +154,15 @@ pub fn merge(files: &[File], facts: &Facts) -> (Layered, Problems) {
     };
     let mut agents = chosen.nodes.iter().filter(|node| node.name == "agent").filter_map(|node| node.text(0));
     let only = agents.next().filter(|_| agents.next().is_none()).map(str::to_string);
-    let facts = Facts {
-        backend: facts.backend.clone().or_else(|| uses("backend")),
+    Facts {
+        backend: facts.backend.clone().or_else(|| uses("backend")).or_else(|| Some(DEFAULT_BACKEND.to_string())),
         agent: facts.agent.clone().or_else(|| uses("agent")).or(only),
         ..facts.clone()
-    };
-    merge_stratum(files, &facts, Stratum::Chosen)
+    }
 }
+
+/// The backend where nothing else is said.
+const DEFAULT_BACKEND: &str = "docker";
 
 fn merge_stratum(files: &[File], facts: &Facts, stratum: Stratum) -> (Layered, Problems) {
     let mut problems = Problems::default();

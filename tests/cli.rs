@@ -235,7 +235,7 @@ const MISTAKES: &[Mistake] = &[
         },
         args: CHECK,
         code: Code::ImportLimit,
-        says: &["more than 256 files", "silo.kdl:256"],
+        says: &["more than 256 files", "silo.kdl:257"],
     },
     Mistake {
         name: "imports that go on and on",
@@ -709,6 +709,22 @@ fn check_fix_mends_the_projects_files_and_the_users_and_no_others() {
 
     let ran = place.run(&["check", "--fix"]);
     insta::assert_snapshot!(ran.err.replace(&place.home().display().to_string(), "HOME"), @r#"
+    silo.kdl:3: base = "debian:bookworm" → base "debian:bookworm"
+    silo.kdl:5: A=true, → A=#true
+    ~/.config/silo/silo.kdl:1: memory=8GiB → memory="8GiB"
+    silo.kdl:4: agnet → agent
+    silo.kdl:5: A=#true → A="true"
+    team.kdl:1: # → //
+    team.kdl:2: version=1.20 → version="1.20"
+    silo::check::wrong-type
+
+      × the cpus of `resources` must be a number, not text
+       ╭─[~/work/silo.kdl:1:11]
+     1 │ resources cpus="2"
+       ·           ────┬───
+       ·               ╰── this is text
+       ╰────
+      help: write it without quotes: `cpus=2`
     "#);
     // What is wrong in a file above the repository is said, and the file left alone.
     assert_eq!((ran.code, ran.out.as_str()), (1, ""));

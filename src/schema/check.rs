@@ -42,6 +42,15 @@ fn check_node(problems: &mut Problems, node: &Node, rule: &'static NodeRule) {
     if rule.merge == Merge::Condition {
         check_condition(problems, node);
     }
+    if rule.name == "use" {
+        for entry in node.entries.iter().filter(|entry| entry.value.as_str().is_some_and(has_placeholder)) {
+            problems.push(
+                Problem::new(Code::ConditionMisplaced, "the backend and the agent are chosen before any placeholder has a value")
+                    .at(entry.span, "")
+                    .help("write the name out"),
+            );
+        }
+    }
     let Some(children) = &node.children else { return };
     if !rule.takes_block() {
         let problem = Problem::new(Code::UnexpectedChildren, format!("`{}` takes no block", node.name))
@@ -74,6 +83,21 @@ fn annotations(rule: &'static NodeRule) -> (&'static [&'static str], &'static [&
         Merge::Keyed | Merge::KeyedByTarget | Merge::List => (all, strength),
         Merge::Words => (all, &["default", "priority:N", "force", "remove", "prepend", "append", "order:N", "raw"]),
         Merge::Variables => (strength_and_removal, &["default", "priority:N", "force", "remove", "raw"]),
+    }
+}
+
+/// Holds the values of a node to their types, once their placeholders have been filled in.
+pub fn check_values(problems: &mut Problems, node: &Node, rule: &'static NodeRule) {
+    for (index, entry) in node.arguments().enumerate() {
+        if let Some(ArgumentRule { name, kind, required: _ }) = rule.arguments.get(index).or(rule.rest.as_ref()) {
+            check_value(problems, node, entry, name, *kind);
+        }
+    }
+    for entry in &node.entries {
+        let Some(name) = entry.name.as_deref() else { continue };
+        if let Some(PropertyRule { name: _, doc: _, kind }) = rule.property(name) {
+            check_value(problems, node, entry, name, kind);
+        }
     }
 }
 
@@ -300,6 +324,10 @@ fn check_value(problems: &mut Problems, node: &Node, entry: &Entry, name: &str, 
     let Value::String(text) = &entry.value else {
         return check_other(problems, node, entry, name, kind);
     };
+    // What it becomes is known after merging, and looked at then.
+    if has_placeholder(text) && !kind.is_text() {
+        return;
+    }
     match kind {
         Type::OneOf(words) if !words.contains(&text.as_str()) => {
             let help = match nearest(text, words.iter().copied()) {
