@@ -729,7 +729,10 @@ fn check_fix_mends_the_projects_files_and_the_users_and_no_others() {
     // What is wrong in a file above the repository is said, and the file left alone.
     assert_eq!((ran.code, ran.out.as_str()), (1, ""));
     assert_eq!(fs::read_to_string(&above).unwrap(), "resources cpus=\"2\"\n");
-    assert_eq!(read("silo.kdl"), "import \"team.kdl\"\nsilo edition=\"2026\"\nbase \"debian:bookworm\" from=bootstrap\nagent claude\nenv A=\"true\"\n");
+    assert_eq!(
+        read("silo.kdl"),
+        "import \"team.kdl\"\nsilo edition=\"2026\"\nbase \"debian:bookworm\" from=bootstrap\nagent claude\nenv A=\"true\"\n"
+    );
     assert_eq!(read("team.kdl"), "// ours\nlanguage go version=\"1.20\"\n");
     assert_eq!(fs::read_to_string(&user).unwrap(), "resources memory=\"8GiB\"\n");
     assert_eq!(read("other.kdl"), "tool jq, fd\n", "it is no part of the configuration");
