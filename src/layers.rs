@@ -14,6 +14,7 @@ mod interpolate;
 mod order;
 mod path;
 mod show;
+mod worlds;
 
 use std::collections::BTreeSet;
 
@@ -23,9 +24,10 @@ use crate::document::{Document, Node, Value};
 use crate::problem::Problems;
 use crate::source::{Layer, Span};
 
-pub use condition::{dependencies, matches, questions};
+pub use condition::{conditions, dependencies, matches, questions};
 pub use path::{Found, Path, walk};
 pub use show::{print_with_sources, to_json};
+pub use worlds::{Reach, difference, worlds};
 
 /// One file of the configuration.
 #[derive(Clone, Debug)]

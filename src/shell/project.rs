@@ -10,13 +10,13 @@ use silo::digest;
 use silo::document;
 use silo::identity::{self, Identity, Preimage};
 use silo::launch::{self, Host, Launch, Program, Start, Terminal};
-use silo::layers::{self, Layered};
+use silo::layers::{self, Facts, File, Layered, Reach};
 use silo::lock::{self, Lock, LockState, LockedImage};
 use silo::plan::{self, Plan, Target};
 use silo::problem::{Code, Problem, Problems};
 use silo::source::{Layer, Source, SourceId, Sources};
 use silo::spec::decode as spec_decode;
-use silo::spec::{Backend, EnvValue, Name, Spec};
+use silo::spec::{Backend, EnvValue, ImageSpec, Name, Spec};
 
 use super::cli::ContainerOptions;
 use super::facts::{self, Caller};
@@ -43,6 +43,12 @@ pub struct Project {
     pub shared: Spec,
     /// Warnings so far.
     pub warnings: Problems,
+    /// The files as they were read, for those who need to look at them under other facts.
+    documents: Vec<File>,
+    /// What conditions looked at.
+    facts: Facts,
+    /// The meanings for each agent, where a condition looks at the agent: of all layers, and of the shared ones.
+    agents: BTreeMap<Name, (Spec, Spec)>,
 }
 
 /// Everything silo knows about one image.
@@ -124,7 +130,105 @@ impl Project {
         let Some(shared) = shared.filter(|_| !found.has_errors()) else {
             return Err(stop(found, sources));
         };
-        Ok(Project { caller, places, sources, files: paths, layered, spec, shared, warnings: problems })
+        let mut project = Project {
+            caller,
+            places,
+            sources,
+            files: paths,
+            layered,
+            spec,
+            shared,
+            warnings: problems,
+            documents: files,
+            facts,
+            agents: BTreeMap::new(),
+        };
+        project.load_agents()?;
+        Ok(project)
+    }
+
+    /// Reads the configuration once more for each agent, where that makes a difference.
+    fn load_agents(&mut self) -> Result<(), Failure> {
+        if !layers::dependencies(self.documents.iter().map(|file| &file.document)).contains("agent") {
+            return Ok(());
+        }
+        let shared = layers::shared(&self.documents);
+        for agent in self.spec.run.agents.iter().map(|agent| agent.name.clone()).collect::<Vec<_>>() {
+            let facts = Facts { agent: Some(agent.to_string()), ..self.facts.clone() };
+            let all = self.meaning(&self.documents.clone(), &facts)?;
+            let shared = self.meaning(&shared, &facts)?;
+            self.agents.insert(agent, (all, shared));
+        }
+        Ok(())
+    }
+
+    /// What some files mean under some facts. A problem says under which, where they are not those of this machine.
+    fn meaning(&mut self, files: &[File], facts: &Facts) -> Result<Spec, Failure> {
+        let (layered, mut problems) = layers::merge(files, facts);
+        let (spec, found) = decode(&layered, &mut self.sources);
+        problems.extend_new(found);
+        if let Some(spec) = spec.filter(|_| !problems.has_errors()) {
+            return Ok(spec);
+        }
+        let place = layers::difference(facts, &self.facts);
+        let mut told = Problems::default();
+        for problem in problems.iter().cloned() {
+            let message = if place.is_empty() { problem.message } else { format!("{} (where {place})", problem.message) };
+            told.push(Problem { message, ..problem });
+        }
+        Err(Failure::Problems { problems: told, sources: Box::new(self.sources.clone()) })
+    }
+
+    /// What the lock of a scope has to answer: the image under every fact that its conditions look at. A committed lock holds for every
+    /// machine, the caller's own for this one.
+    pub fn lockable(&mut self, scope: Scope) -> Result<ImageSpec, Failure> {
+        let (files, reach) = match scope {
+            Scope::Shared => (layers::shared(&self.documents), Reach::EveryMachine),
+            Scope::Personal => (self.documents.clone(), Reach::ThisMachine),
+        };
+        let agents: Vec<String> = self.spec(scope).run.agents.iter().map(|agent| agent.name.to_string()).collect();
+        let worlds = layers::worlds(&files, &self.facts, &agents, reach);
+        let own = self.spec(scope).image.clone();
+        let others: Vec<ImageSpec> =
+            worlds[1..].iter().map(|facts| Ok(self.meaning(&files, facts)?.image)).collect::<Result<_, Failure>>()?;
+        let (all, problems) = lock::union(&own, &others);
+        if problems.has_errors() {
+            return Err(Failure::Problems { problems, sources: Box::new(self.sources.clone()) });
+        }
+        Ok(all)
+    }
+
+    /// Warns where the committed files give one commit different images, on the host's system or in CI: what CI builds is then of no use to
+    /// anybody else.
+    pub fn split_identities(&mut self) -> Result<Problems, Failure> {
+        let files = layers::shared(&self.documents);
+        let mut problems = Problems::default();
+        for (name, span) in layers::conditions(&files, &["os", "host", "ci"]) {
+            let mut other = self.facts.clone();
+            match name.as_str() {
+                "os" => other.os = if other.os == "linux" { "macos" } else { "linux" }.to_string(),
+                "ci" => other.ci = !other.ci,
+                _ => other.host = "another".to_string(),
+            }
+            let (here, there) = (self.meaning(&files, &self.facts.clone())?, self.meaning(&files, &other)?);
+            if here.image != there.image {
+                problems.push(
+                    Problem::new(Code::SplitIdentity, format!("with this condition on `{name}`, one commit has several images"))
+                        .at(span, "what CI builds, a laptop may not find")
+                        .help("let it guard only what a container gets when it runs, such as `env` with `phase=run`, `pre_run`, `mount`, `resources`"),
+                );
+            }
+        }
+        Ok(problems)
+    }
+
+    /// The specification of a scope for one image, where conditions may look at the agent.
+    pub fn spec_of(&self, scope: Scope, target: &Target) -> &Spec {
+        match (target, scope) {
+            (Target::Environment, _) => self.spec(scope),
+            (Target::Agent(name), Scope::Personal) => self.agents.get(name).map_or(&self.spec, |(all, _)| all),
+            (Target::Agent(name), Scope::Shared) => self.agents.get(name).map_or(&self.shared, |(_, shared)| shared),
+        }
     }
 
     /// The specification of a scope.
@@ -142,7 +246,8 @@ impl Project {
 
     /// Which image commands of this directory are about: the project's own, the caller's when their own files change what is in it.
     pub fn image_scope(&self) -> Scope {
-        if self.is_committed() && self.spec.image == self.shared.image { Scope::Shared } else { Scope::Personal }
+        let same = self.spec.image == self.shared.image && self.agents.values().all(|(all, shared)| all.image == shared.image);
+        if self.is_committed() && same { Scope::Shared } else { Scope::Personal }
     }
 
     /// The scope of the committed files, when there are any: what the same commit gives on every machine.
@@ -255,7 +360,7 @@ impl Project {
     pub fn fresh_lock(&mut self, scope: Scope) -> Result<Lock, Failure> {
         let lock = self.read_lock(scope)?;
         let name = self.lock_name(scope);
-        match lock::state(&self.spec(scope).image, lock.as_ref()) {
+        match lock::state(&self.lockable(scope)?, lock.as_ref()) {
             LockState::Fresh => {}
             LockState::Missing => {
                 return Err(
@@ -279,7 +384,7 @@ impl Project {
 
     /// Compiles one agent's image from a lock that fits.
     pub fn compile(&self, scope: Scope, lock: &Lock, target: &Target) -> Result<Compiled, Failure> {
-        let (locked, problems) = lock::apply(&self.spec(scope).image, lock);
+        let (locked, problems) = lock::apply(&self.spec_of(scope, target).image, lock);
         let Some(locked) = locked.filter(|_| !problems.has_errors()) else {
             return Err(Failure::Problems { problems, sources: Box::new(self.sources.clone()) });
         };
@@ -322,7 +427,7 @@ impl Project {
             Target::Environment => None,
         };
         let start = Start { agent, program: program.clone() };
-        let run = &self.spec.run;
+        let run = &self.spec_of(Scope::Personal, target).run;
         let wanted = run.env.iter().chain(run.agents.iter().flat_map(|agent| &agent.env));
         let env = wanted
             .filter(|variable| variable.value == EnvValue::Host)
