@@ -3,10 +3,12 @@
 //! Stages return problems beside their values instead of stopping at the first one. A [`Problem`] has a code that never changes, one
 //! sentence saying what is wrong, labels at the places concerned (in several files if need be), and help that can be typed.
 
+mod edit;
 mod render;
 
 use crate::source::Span;
 
+pub use edit::{Edit, Part};
 pub use render::{MAX_SHOWN, RenderOptions, escape, reference, render};
 
 /// How bad it is.
@@ -38,12 +40,14 @@ pub struct Problem {
     pub labels: Vec<Label>,
     /// What to do, in words that can be typed.
     pub help: Option<String>,
+    /// What to change in the texts, all of it together, so that the problem is mended; empty when a person has to decide.
+    pub fixes: Vec<Edit>,
 }
 
 impl Problem {
     /// A problem without a place or help yet.
     pub fn new(code: Code, message: impl Into<String>) -> Problem {
-        Problem { code, message: message.into(), labels: Vec::new(), help: None }
+        Problem { code, message: message.into(), labels: Vec::new(), help: None, fixes: Vec::new() }
     }
 
     /// Adds a place.
@@ -55,6 +59,18 @@ impl Problem {
     /// Says what to do.
     pub fn help(mut self, help: impl Into<String>) -> Problem {
         self.help = Some(help.into());
+        self
+    }
+
+    /// Says what to change, when that is certain.
+    pub fn fix(mut self, edit: Edit) -> Problem {
+        self.fixes.push(edit);
+        self
+    }
+
+    /// Says what to change, when there is something.
+    pub fn fix_if(mut self, edit: Option<Edit>) -> Problem {
+        self.fixes.extend(edit);
         self
     }
 

@@ -10,7 +10,7 @@ const PIPELINE: [&str; 14] = [
 ];
 
 /// Foreign crates and the one place that may name each.
-const OWNERS: [(&str, &[&str]); 22] = [
+const OWNERS: [(&str, &[&str]); 23] = [
     ("kdl", &["document"]),
     ("miette", &["problem", "shell/engine", "shell/ui"]),
     ("strsim", &["schema/"]),
@@ -33,6 +33,7 @@ const OWNERS: [(&str, &[&str]); 22] = [
     ("crossterm", &["shell/ui", "shell/engine/docker/terminal"]),
     ("reqwest", &["shell/fetch"]),
     ("oci_spec", &["shell/engine/docker"]),
+    ("similar", &["shell/command/fmt"]),
 ];
 
 fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {

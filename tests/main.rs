@@ -14,6 +14,8 @@ mod cli;
 mod document;
 mod documentation;
 mod emit;
+mod fix;
+mod format;
 mod generated;
 mod hostile;
 mod identity;

@@ -64,11 +64,9 @@ fn schema_node(out: &mut String, rule: &'static NodeRule, depth: usize, around: 
     out.push_str(&format!("{indent}node{name} description={} {{\n", quote(rule.doc)));
     for property in rule.properties.iter().chain(rule.other_properties.as_ref()) {
         let name = if property.name == "*" { String::new() } else { format!(" {}", quote(property.name)) };
-        out.push_str(&format!(
-            "{indent}    prop{name} description={} {{\n{}{indent}    }}\n",
-            quote(property.doc),
-            schema_type(property.kind, depth + 2)
-        ));
+        let kind = schema_type(property.kind, depth + 2);
+        let block = if kind.is_empty() { String::new() } else { format!(" {{\n{kind}{indent}    }}") };
+        out.push_str(&format!("{indent}    prop{name} description={}{block}\n", quote(property.doc)));
     }
     let required = rule.arguments.iter().filter(|argument| argument.required).count();
     if let Some(first) = rule.arguments.first().or(rule.rest.as_ref()) {

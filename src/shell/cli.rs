@@ -66,6 +66,8 @@ pub enum Command {
     Exec(Exec),
     /// Check the configuration and say everything that is wrong
     Check(Check),
+    /// Put configuration files into silo's style
+    Fmt(Fmt),
     /// Pin every version and checksum in silo.lock
     Lock(Lock),
     /// Print what the configuration compiles to
@@ -185,12 +187,26 @@ pub struct Exec {
 /// `silo check`
 #[derive(Debug, Args)]
 pub struct Check {
+    /// Mend in the project's files, and in your own, what can be mended with certainty
+    #[arg(long)]
+    pub fix: bool,
     /// Print the problems as JSON
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub locking: Locking,
+}
+
+/// `silo fmt`
+#[derive(Debug, Args)]
+pub struct Fmt {
+    /// Files to format, or `-` for standard input [default: the project's files]
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Write nothing; print what would change and fail if there is anything
+    #[arg(long)]
+    pub check: bool,
 }
 
 /// `silo lock`

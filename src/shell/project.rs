@@ -14,7 +14,7 @@ use silo::layers::{self, Facts, File, Layered, Reach};
 use silo::lock::{self, Lock, LockState, LockedImage};
 use silo::plan::{self, Plan, Target};
 use silo::problem::{Code, Problem, Problems};
-use silo::source::{Layer, Source, Sources};
+use silo::source::{Layer, Source, SourceId, Sources};
 use silo::spec::decode as spec_decode;
 use silo::spec::{Backend, EnvValue, ImageSpec, Name, Spec};
 
@@ -88,6 +88,15 @@ pub enum Scope {
 impl Project {
     /// Reads every layer and decodes it. All problems of all files come back at once.
     pub fn load(directory: Option<&Path>, options: &ContainerOptions) -> Result<Project, Failure> {
+        Project::load_editable(directory, options, &mut BTreeMap::new())
+    }
+
+    /// As [`Project::load`], noting the files that silo may change for its caller, whatever becomes of the configuration.
+    pub fn load_editable(
+        directory: Option<&Path>,
+        options: &ContainerOptions,
+        editable: &mut BTreeMap<SourceId, PathBuf>,
+    ) -> Result<Project, Failure> {
         let caller = Caller::read();
         let directory = match directory {
             Some(directory) => directory.to_path_buf(),
@@ -95,7 +104,8 @@ impl Project {
         };
         let workspace = directory.canonicalize().map_err(system(format!("opening the directory {}", directory.display())))?;
         let places = Places::find(&caller, &workspace);
-        let Reading { mut sources, mut problems, files, paths, complete } = reader::read(&caller, &places, options);
+        let Reading { mut sources, mut problems, files, paths, complete, origins } = reader::read(&caller, &places, options);
+        editable.extend(origins.into_iter().filter(|(id, path)| is_editable(sources.get(*id).layer, path, &places)));
         let facts = facts::facts(&places.root, &files);
 
         let stop = |problems: Problems, sources: Sources| Failure::Problems { problems, sources: Box::new(sources) };
@@ -467,6 +477,15 @@ impl Project {
             None => format!("configured are: {}; add `agent {name}` to {} for another", names.join(", "), files::FILE),
         };
         Err(Failure::Usage { message: format!("there is no agent `{name}` in this configuration"), help: Some(help) })
+    }
+}
+
+/// Whether a file is the project's or the caller's own. One of the project may be a link, but not out of it.
+fn is_editable(layer: Layer, path: &Path, places: &Places) -> bool {
+    match layer {
+        Layer::Project(_) | Layer::Local(_) => path.canonicalize().is_ok_and(|path| path.starts_with(&places.root)),
+        Layer::User => true,
+        Layer::Catalog | Layer::System | Layer::Above(_) | Layer::Repository | Layer::Environment | Layer::CommandLine => false,
     }
 }
 

@@ -8,7 +8,7 @@ use silo::document::{self, Document, Include, Value};
 use silo::layers::{self, File};
 use silo::problem::{Code, Problem, Problems};
 use silo::schema::{self, FileKind};
-use silo::source::{Layer, Source, Sources, Span};
+use silo::source::{Layer, Source, SourceId, Sources, Span};
 
 use super::cli::ContainerOptions;
 use super::facts::Caller;
@@ -32,12 +32,20 @@ pub struct Reading {
     pub paths: Vec<(PathBuf, Layer)>,
     /// Whether every file was there and could be parsed.
     pub complete: bool,
+    /// Where the texts that are files were read from.
+    pub origins: BTreeMap<SourceId, PathBuf>,
 }
 
 /// Reads everything that takes part in the configuration of a directory.
 pub fn read(caller: &Caller, places: &Places, options: &ContainerOptions) -> Reading {
-    let reading =
-        Reading { sources: Sources::default(), problems: Problems::default(), files: Vec::new(), paths: Vec::new(), complete: true };
+    let reading = Reading {
+        sources: Sources::default(),
+        problems: Problems::default(),
+        files: Vec::new(),
+        paths: Vec::new(),
+        complete: true,
+        origins: BTreeMap::new(),
+    };
     let mut reader = Reader { caller, places, reading, known: BTreeMap::new(), chain: Vec::new(), full: false };
     reader.read_all(options);
     reader.reading
@@ -89,7 +97,11 @@ impl Reader<'_> {
     fn read(&mut self, path: &Path, layer: Layer) -> Option<Document> {
         let name = self.name(path);
         match files::read_configuration(path, &name, document::MAX_BYTES) {
-            Ok(text) => self.parse(&name, layer, text?),
+            Ok(text) => {
+                let (id, document) = self.parse(&name, layer, text?);
+                self.reading.origins.insert(id, path.to_path_buf());
+                document
+            }
             Err(problem) => {
                 self.reading.complete = false;
                 self.reading.problems.push(problem);
@@ -98,7 +110,7 @@ impl Reader<'_> {
         }
     }
 
-    fn parse(&mut self, name: &str, layer: Layer, text: String) -> Option<Document> {
+    fn parse(&mut self, name: &str, layer: Layer, text: String) -> (SourceId, Option<Document>) {
         let id = self.reading.sources.add(Source { name: name.to_string(), text: text.clone(), layer });
         let (document, problems) = document::parse(id, &text);
         self.reading.complete &= document.is_some() && !problems.has_errors();
@@ -106,14 +118,14 @@ impl Reader<'_> {
         if let Some(document) = &document {
             self.reading.problems.extend(schema::check(document, FileKind::Configuration));
         }
-        document
+        (id, document)
     }
 
     fn add_text(&mut self, name: &str, layer: Layer, text: &str) {
         if text.is_empty() {
             return;
         }
-        if let Some(document) = self.parse(name, layer, text.to_string()) {
+        if let (_, Some(document)) = self.parse(name, layer, text.to_string()) {
             self.reading.files.push(File::new(layer, document));
         }
     }
@@ -211,7 +223,7 @@ impl Reader<'_> {
         if let Some(known) = self.visit(&key, layer, &format!("catalog:{name}")) {
             return known;
         }
-        self.parse(&format!("catalog:{name}"), layer, text.to_string()).map(|document| self.add(key, None, layer, document))
+        self.parse(&format!("catalog:{name}"), layer, text.to_string()).1.map(|document| self.add(key, None, layer, document))
     }
 
     /// What is known of a file that is to be read; `None` when it has to be read now.
