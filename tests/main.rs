@@ -28,3 +28,4 @@ mod registration;
 mod schema;
 mod spec;
 mod support;
+mod trust;
