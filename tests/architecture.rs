@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The stages in pipeline order: a module may use those before it.
-const PIPELINE: [&str; 14] = [
-    "digest", "source", "template", "problem", "document", "schema", "layers", "catalog", "spec", "lock", "plan", "identity", "emit",
-    "launch",
+const PIPELINE: [&str; 15] = [
+    "digest", "source", "template", "problem", "document", "schema", "layers", "catalog", "spec", "trust", "lock", "plan", "identity",
+    "emit", "launch",
 ];
 
 /// Foreign crates and the one place that may name each.
@@ -18,6 +18,7 @@ const OWNERS: [(&str, &[&str]); 23] = [
     ("pep440_rs", &["lock/"]),
     ("pep508_rs", &["lock/"]),
     ("sha2", &["digest"]),
+    ("similar", &["trust/difference"]),
     ("tar", &["emit/", "shell/"]),
     ("toml", &["plan/registration"]),
     ("clap", &["shell/cli", "shell/command/completions"]),

@@ -30,3 +30,4 @@ mod registration;
 mod schema;
 mod spec;
 mod support;
+mod trust;

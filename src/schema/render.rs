@@ -12,7 +12,7 @@ pub fn example() -> String {
         out.push('\n');
         comment(&mut out, rule.doc);
         if !rule.operator.is_empty() {
-            comment(&mut out, &format!("Only your own files may ask for {}", rule.operator));
+            comment(&mut out, &format!("Until you trust the project (`silo trust`), only your own files get you {}", rule.operator));
         }
         for property in rule.properties {
             comment(&mut out, &format!("    {}= {}: {}", property.name, property.kind.describe(), property.doc));
@@ -201,7 +201,10 @@ fn section(out: &mut String, rule: &'static NodeRule, level: usize, inside: &str
         out.push_str(&format!("\nBlock: {}.\n", names.join(", ")));
     }
     if !rule.operator.is_empty() {
-        out.push_str(&format!("\nOnly the user's own files may ask for {}\n", rule.operator));
+        out.push_str(&format!(
+            "\nA project's file that asks for this has no effect until the user trusts the project (`silo trust`): {}\n",
+            rule.operator
+        ));
     }
     if inside != "define" {
         out.push_str(&format!("\nMerging: {}\n", merging(rule.merge)));

@@ -68,6 +68,8 @@ pub enum Command {
     Check(Check),
     /// Put configuration files into silo's style
     Fmt(Fmt),
+    /// Show what the configuration asks of this machine, and trust it
+    Trust(Trust),
     /// Pin every version and checksum in silo.lock
     Lock(Lock),
     /// Print what the configuration compiles to
@@ -137,6 +139,9 @@ pub struct ContainerOptions {
     /// Give the container no network
     #[arg(long)]
     pub no_network: bool,
+    /// Trust the project's files if this is their digest, and only then; SILO_TRUST does the same
+    #[arg(long, value_name = "DIGEST")]
+    pub trust: Option<String>,
 }
 
 /// `silo run`
@@ -207,6 +212,26 @@ pub struct Fmt {
     /// Write nothing; print what would change and fail if there is anything
     #[arg(long)]
     pub check: bool,
+}
+
+/// `silo trust`
+#[derive(Debug, Args)]
+pub struct Trust {
+    /// Trust it without being asked
+    #[arg(short, long, conflicts_with_all = ["digest", "list", "revoke"])]
+    pub yes: bool,
+    /// Print the digest of what the project contributes, and trust nothing
+    #[arg(long, conflicts_with_all = ["list", "revoke"])]
+    pub digest: bool,
+    /// List the projects that are trusted
+    #[arg(long, conflicts_with = "revoke")]
+    pub list: bool,
+    /// Print as JSON
+    #[arg(long, requires = "list")]
+    pub json: bool,
+    /// Trust a project no more [default: this one]
+    #[arg(long, value_name = "DIR", num_args = 0..=1)]
+    pub revoke: Option<Option<PathBuf>>,
 }
 
 /// `silo lock`

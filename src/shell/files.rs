@@ -17,6 +17,9 @@ pub const LOCAL_FILE: &str = "silo.local.kdl";
 /// The name of the lock.
 pub const LOCK_FILE: &str = "silo.lock";
 
+/// The name of npm's own configuration, which says where a project's packages come from.
+pub const NPMRC: &str = ".npmrc";
+
 /// A place where a configuration file may be.
 #[derive(Clone, Debug)]
 pub struct Candidate {

@@ -86,6 +86,11 @@ pub fn check(ui: &Ui, directory: Option<&Path>, args: &Check) -> Result<u8, Fail
             count => format!("{count} files"),
         };
         ui.say(&format!("{read} read, nothing wrong; {locked}"));
+        match project.trust.kept() {
+            0 => {}
+            1 => ui.say("one thing of this machine is asked for and not trusted: `silo trust` shows it"),
+            count => ui.say(&format!("{count} things of this machine are asked for and not trusted: `silo trust` shows them")),
+        }
     }
     Ok(0)
 }
