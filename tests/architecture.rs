@@ -4,13 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The stages in pipeline order: a module may use those before it.
-const PIPELINE: [&str; 13] =
-    ["digest", "source", "problem", "document", "schema", "layers", "catalog", "spec", "lock", "plan", "identity", "emit", "launch"];
+const PIPELINE: [&str; 14] =
+    ["digest", "source", "problem", "document", "schema", "layers", "contract", "catalog", "spec", "lock", "plan", "identity", "emit", "launch"];
 
 /// Foreign crates and the one place that may name each.
-const OWNERS: [(&str, &[&str]); 22] = [
+const OWNERS: [(&str, &[&str]); 23] = [
     ("kdl", &["document"]),
     ("miette", &["problem", "shell/engine", "shell/ui"]),
+    ("regex", &["schema/types"]),
     ("strsim", &["schema/"]),
     ("nodejs_semver", &["lock/"]),
     ("pep440_rs", &["lock/"]),
