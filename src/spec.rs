@@ -387,6 +387,8 @@ pub struct Check {
     pub argv: Vec<String>,
     /// A text that its output must hold; `%{version}` is the locked version.
     pub contains: Option<Template>,
+    /// A regular expression that its output must match; what is put in for `%{version}` is matched as it is.
+    pub matches: Option<Template>,
 }
 
 /// A script of the user's or of a definition's.

@@ -71,7 +71,7 @@ fn each_predicate_holds_or_says_why_not() {
         ("base.apt", "length min=2", &["base { apt \"curl\"; apt \"git\"; }"], &["base { apt \"curl\"; }"], "has 1 value, and must have at least 2"),
         ("base.apt.*", "matches \"^[a-z]+$\"", &["base { apt \"curl\" \"git\"; }"], &["base { apt \"curl\" \"g++\"; }"], "is `g++`, which `^[a-z]+$` does not match"),
         ("language.rust.components", "each { enum clippy rustfmt; }", &["language rust { components clippy rustfmt; }"], &["language rust { components clippy miri; }"], "is `miri`, which is none of `clippy`, `rustfmt`"),
-        ("language.rust.components", "type list<identifier>", &["language rust { components clippy; }"], &["language rust { components Clippy; }"], "is `Clippy`, which is not a list, each of it a name: small letters, digits, `.`, `_` and `-`, at most 63"),
+        ("language.rust.components", "type list<identifier>", &["language rust { components clippy; }"], &["language rust { components Clippy; }"], "is `Clippy`, which is not a name: small letters, digits, `.`, `_` and `-`, at most 63"),
         ("language.rust.components", "length max=1", &["language rust { components clippy; }"], &["language rust { components clippy miri; }"], "has 2 values, and must have at most 1"),
         ("language.x.map", "type map<int>", &["language x { map a=1 b=2; }"], &["language x { map a=1 b=two; }", "language x { map one; }"], "has `b=two`, which is not a whole number"),
         ("env.PORT.value", "min 1024; max 65535", &["env PORT=\"8080\"", "env { PORT \"8080\"; }", "env PORT"], &["env PORT=\"80\""], "is `80`, which is less than `1024`"),
@@ -116,7 +116,7 @@ fn a_predicate_that_fits_no_such_value_says_so() {
 fn paths_are_compared_as_what_they_may_be() {
     let mounted = |path: &str, predicates: &str| {
         let found = asked(&format!("mount {}", document::quote(path)), "mount.*.source", predicates);
-        found.first().map(|(_, message)| message.rsplit(", ").next().unwrap_or_default().to_string())
+        found.first().map(|(_, message)| message.split_once(", ").unwrap().1.to_string())
     };
     let keys = "not-under \"~/.ssh\" \"~/.aws\"";
     for path in ["~/.sshx", "~/work", "/srv/.ssh", "./.ssh", ".ssh", "%{workspace}/.ssh", "/home/ada/work", "~/.ssh/../work", "/opt", "/home/ada/x/.ssh"] {
@@ -218,7 +218,7 @@ fn what_is_wrong_with_a_contract_itself() {
         ("contract a { not { is a; }; }", Code::ContractCycle, "is a", "take one of these `is` out"),
         ("contract on=\"langauge.node.version\" { present; }", Code::ContractPath, "on=\"langauge.node.version\"", "did you mean `language.node.version`?"),
         ("contract on=\"resources.memroy\" { max \"1GiB\"; }", Code::ContractPath, "on=\"resources.memroy\"", "did you mean `resources.memory`?"),
-        ("contract on=\"resources.memory.max\" { max \"1GiB\"; }", Code::ContractPath, "on=\"resources.memory.max\"", "known in place of `memory`"),
+        ("contract on=\"resources.memory.max\" { max \"1GiB\"; }", Code::ContractPath, "on=\"resources.memory.max\"", "`resources.memory` is a value, with nothing inside"),
         ("contract on=\"base.aptt.*\" { length max=9; }", Code::ContractPath, "on=\"base.aptt.*\"", "did you mean `base.apt.*`?"),
         ("contract on=\"mount.*.src\" { length max=9; }", Code::ContractPath, "on=\"mount.*.src\"", "known in place of `src`: `to`, `mode`, `optional`, `source`"),
         ("contract on=\"define.agent.x\" { present; }", Code::ContractPath, "on=\"define.agent.x\"", "known in place of `define`"),
@@ -340,20 +340,19 @@ proptest! {
         on in prop::sample::select(vec!["resources.cpus", "resources.*", "language.*.version", "language", "base.apt", "**", "mount.*.source", "env.*", "env.A.from", "agent.a.args"]),
         predicates in (predicate(), predicate()),
     ) {
-        let documents = |contract: Option<String>| {
-            let mut files = Vec::new();
-            let mut sources = Sources::default();
-            for (layer, nodes) in [(Layer::User, &mine), (PROJECT, &theirs)] {
-                let extra = if layer == PROJECT { contract.clone() } else { Some("contract named { length max=3; }\ncontract on=\"tool.*\" { enum jq; }".into()) };
-                // Conflicts within a file are not the point.
-                let mut lines: Vec<String> = nodes.clone();
-                lines.sort();
-                lines.dedup();
-                lines.extend(extra);
-                let text = lines.join("\n");
-                let id = sources.add(Source { name: "x".into(), text: text.clone(), layer });
-                files.push(File::new(layer, document::parse(id, &text).0.unwrap()));
-            }
+        let parse = |layer: Layer, lines: &[String]| {
+            // Conflicts within a file are not the point.
+            let mut lines = lines.to_vec();
+            lines.sort();
+            lines.dedup();
+            let text = lines.join("\n");
+            let id = Sources::default().add(Source { name: "x".into(), text: text.clone(), layer });
+            File::new(layer, document::parse(id, &text).0.unwrap())
+        };
+        let named = "contract named { length max=3; }\ncontract on=\"tool.*\" { enum jq; }".to_string();
+        let files = [parse(Layer::System, &[named]), parse(Layer::User, &mine), parse(PROJECT, &theirs)];
+        let documents = |added: Option<File>| {
+            let files: Vec<File> = files.iter().cloned().chain(added).collect();
             let (layered, problems) = layers::merge(&files, &Facts { os: "linux".into(), ..Facts::default() });
             let values: Vec<_> = layered.nodes.iter().filter(|node| node.name != "contract").cloned().collect();
             let broken: Vec<_> = contract::check(&layered.nodes).iter().cloned().collect();
@@ -361,7 +360,7 @@ proptest! {
         };
         let (values, problems, broken) = documents(None);
         let added = format!("contract on=\"{on}\" {{ {}; {}; }}", predicates.0, predicates.1);
-        let (values_then, problems_then, broken_then) = documents(Some(added));
+        let (values_then, problems_then, broken_then) = documents(Some(parse(Layer::Local(0), &[added])));
         prop_assert_eq!(values, values_then);
         prop_assert_eq!(problems, problems_then);
         prop_assert!(broken.iter().all(|problem| broken_then.contains(problem)));

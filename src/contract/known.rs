@@ -72,12 +72,15 @@ fn block(pattern: &Path, at: usize, rule: &'static NodeRule) -> Known {
     let children: Vec<&'static NodeRule> = rule.children.iter().copied().filter(|child| is_value(child)).collect();
     let values = rule.properties.iter().map(|property| property.name);
     let mut names: Vec<&str> = values.chain(rule.arguments.iter().chain(&rule.rest).map(|argument| argument.name)).collect();
-    // A value has nothing inside.
-    if names.iter().any(|name| means(segment, name)) && at + 1 == segments.len() {
+    let is_value_of = names.iter().any(|name| means(segment, name));
+    if is_value_of && at + 1 == segments.len() {
         return Known::Yes;
     }
     names.extend(children.iter().map(|child| child.name));
-    let mut best = Known::No(help(pattern, at, &names));
+    let mut best = Known::No(match is_value_of {
+        true => format!("`{}` is a value, with nothing inside", upto(pattern, at)),
+        false => help(pattern, at, &names),
+    });
     for child in children.iter().filter(|child| means(segment, child.name)) {
         best = better(best, node(pattern, at + 1, child));
     }
@@ -104,6 +107,11 @@ fn help(pattern: &Path, at: usize, names: &[&str]) -> String {
 fn with(pattern: &Path, at: usize, name: &str) -> Path {
     let segments = pattern.segments().iter().enumerate();
     segments.fold(Path::default(), |path, (index, segment)| path.join(if index == at { name } else { segment.as_str() }))
+}
+
+/// The pattern up to one of its segments.
+fn upto(pattern: &Path, at: usize) -> Path {
+    pattern.segments().iter().take(at + 1).fold(Path::default(), |path, segment| path.join(segment.as_str()))
 }
 
 /// The rule of the node that a path leads to, when it leads to one.

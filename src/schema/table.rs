@@ -9,7 +9,7 @@ use define::DEFINE;
 use steps::{APT, BIN, COPY, DOWNLOAD, NPM, PATH, PIP, RUN, STEP_ENV};
 
 pub use contract::CONTRACT;
-pub use define::{KINDS, PATTERN};
+pub use define::{DEFAULT_SOURCE, KINDS, PATTERN};
 
 const fn required(name: &'static str, kind: Type) -> ArgumentRule {
     ArgumentRule { name, kind, required: true }

@@ -235,7 +235,9 @@ impl Decoder<'_> {
                 continue;
             };
             let name = &inner[..end];
-            match name.strip_prefix("option.").and_then(|option| options.get(option)) {
+            // Without `option.`, an option is meant where the name means nothing else.
+            let bare = Some(name).filter(|name| !scope.names().contains(name));
+            match name.strip_prefix("option.").or(bare).and_then(|option| options.get(option)) {
                 Some(value) => result.push_str(&value.replace("%{", "%%{")),
                 None => {
                     if !scope.names().contains(&name) {
