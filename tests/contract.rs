@@ -52,39 +52,188 @@ type Rule<'a> = (&'a str, &'a str, &'a [&'a str], &'a [&'a str], &'a str);
 #[test]
 fn each_predicate_holds_or_says_why_not() {
     let rules: &[Rule<'_>] = &[
-        ("resources.memory", "min \"4GiB\"", &["resources memory=\"4GiB\"", "resources memory=\"4096MiB\"", "tool jq"], &["resources memory=\"4GB\""], "is `4GB`, which is less than `4GiB`"),
-        ("resources.memory", "max \"4GiB\"", &["resources memory=\"4GB\""], &["resources memory=\"4.5GiB\""], "is `4.5GiB`, which is more than `4GiB`"),
-        ("resources.cpus", "min 2; max 4", &["resources cpus=2", "resources cpus=3.5"], &["resources cpus=1.9", "resources cpus=4.5"], "is `1.9`, which is less than `2`"),
+        (
+            "resources.memory",
+            "min \"4GiB\"",
+            &["resources memory=\"4GiB\"", "resources memory=\"4096MiB\"", "tool jq"],
+            &["resources memory=\"4GB\""],
+            "is `4GB`, which is less than `4GiB`",
+        ),
+        (
+            "resources.memory",
+            "max \"4GiB\"",
+            &["resources memory=\"4GB\""],
+            &["resources memory=\"4.5GiB\""],
+            "is `4.5GiB`, which is more than `4GiB`",
+        ),
+        (
+            "resources.cpus",
+            "min 2; max 4",
+            &["resources cpus=2", "resources cpus=3.5"],
+            &["resources cpus=1.9", "resources cpus=4.5"],
+            "is `1.9`, which is less than `2`",
+        ),
         ("resources.cpus", "type int", &["resources cpus=2"], &["resources cpus=2.5"], "is `2.5`, which is not a whole number"),
-        ("language.node.version", "min \"20\"", &["language node version=\"20\"", "language node version=\">=20.1 <23\""], &["language node version=\"19.9.9\"", "language node version=\"20-rc.1\"", "language node version=latest"], "is `19.9.9`, which is less than `20`"),
-        ("language.node.version", "max \"22\"", &["language node version=\"22\"", "language node version=\"22.11.0\""], &["language node version=\"23\"", "language node version=\">=20\""], "is `23`, which is more than `22`"),
-        ("language.node.version", "satisfies \">=20 <23\"", &["language node version=\"22\"", "language node version=\"20.0.0\"", "language node version=\"^21.3\"", "language node"], &["language node version=\"23\"", "language node version=\"23.0.0-rc.1\"", "language node version=\">=22\"", "language node version=lts"], "is `23`, which does not satisfy `>=20 <23`"),
-        ("language.*", "enum rust go", &["language rust", "language go\nlanguage rust"], &["language zig"], "is `zig`, which is none of `rust`, `go`"),
+        (
+            "language.node.version",
+            "min \"20\"",
+            &["language node version=\"20\"", "language node version=\">=20.1 <23\""],
+            &["language node version=\"19.9.9\"", "language node version=\"20-rc.1\"", "language node version=latest"],
+            "is `19.9.9`, which is less than `20`",
+        ),
+        (
+            "language.node.version",
+            "max \"22\"",
+            &["language node version=\"22\"", "language node version=\"22.11.0\""],
+            &["language node version=\"23\"", "language node version=\">=20\""],
+            "is `23`, which is more than `22`",
+        ),
+        (
+            "language.node.version",
+            "satisfies \">=20 <23\"",
+            &["language node version=\"22\"", "language node version=\"20.0.0\"", "language node version=\"^21.3\"", "language node"],
+            &[
+                "language node version=\"23\"",
+                "language node version=\"23.0.0-rc.1\"",
+                "language node version=\">=22\"",
+                "language node version=lts",
+            ],
+            "is `23`, which does not satisfy `>=20 <23`",
+        ),
+        (
+            "language.*",
+            "enum rust go",
+            &["language rust", "language go\nlanguage rust"],
+            &["language zig"],
+            "is `zig`, which is none of `rust`, `go`",
+        ),
         ("language", "length max=1", &["language rust"], &["language go\nlanguage rust"], "has 2 values, and must have at most 1"),
-        ("base.image", "matches #\"^registry\\.acme\\.test/\"#", &["base \"registry.acme.test/dev:1\""], &["base \"registryXacme.test/dev:1\""], "is `registryXacme.test/dev:1`, which `^registry\\.acme\\.test/` does not match"),
-        ("base.image", "type image-ref", &["base \"ghcr.io:443/acme/dev:1\"", "base \"debian\""], &["base \"ghcr.io/Acme/dev\"", "base \"a b\""], "is `ghcr.io/Acme/dev`, which is not the reference of an image such as `ghcr.io/acme/dev:1`"),
-        ("base.image", "starts_with \"debian\" \"ubuntu\"", &["base \"debian:12\""], &["base \"alpine:3\""], "is `alpine:3`, which does not begin with `debian` or `ubuntu`"),
+        (
+            "base.image",
+            "matches #\"^registry\\.acme\\.test/\"#",
+            &["base \"registry.acme.test/dev:1\""],
+            &["base \"registryXacme.test/dev:1\""],
+            "is `registryXacme.test/dev:1`, which `^registry\\.acme\\.test/` does not match",
+        ),
+        (
+            "base.image",
+            "type image-ref",
+            &["base \"ghcr.io:443/acme/dev:1\"", "base \"debian\""],
+            &["base \"ghcr.io/Acme/dev\"", "base \"a b\""],
+            "is `ghcr.io/Acme/dev`, which is not the reference of an image such as `ghcr.io/acme/dev:1`",
+        ),
+        (
+            "base.image",
+            "starts_with \"debian\" \"ubuntu\"",
+            &["base \"debian:12\""],
+            &["base \"alpine:3\""],
+            "is `alpine:3`, which does not begin with `debian` or `ubuntu`",
+        ),
         ("base.image", "length max=8", &["base \"debian:9\""], &["base \"debian:12\""], "has 9 characters, and must have at most 8"),
-        ("base.image", "not { enum \"debian:8\"; }", &["base \"debian:12\""], &["base \"debian:8\""], "is `debian:8`, which it must not be"),
-        ("base.image", "any-of { starts-with \"debian\"; enum \"x\"; }", &["base \"debian:12\"", "base \"x\""], &["base \"y\""], "is `y`, which does not begin with `debian`, and is `y`, which is not `x`"),
-        ("base.apt", "each { not { matches \"telnet\"; }; }", &["base { apt \"curl\" \"git\"; }"], &["base { apt \"curl\" \"telnetd\"; }"], "is `telnetd`, which it must not be"),
-        ("base.apt", "length min=2", &["base { apt \"curl\"; apt \"git\"; }"], &["base { apt \"curl\"; }"], "has 1 value, and must have at least 2"),
-        ("base.apt.*", "matches \"^[a-z]+$\"", &["base { apt \"curl\" \"git\"; }"], &["base { apt \"curl\" \"g++\"; }"], "is `g++`, which `^[a-z]+$` does not match"),
-        ("language.rust.components", "each { enum clippy rustfmt; }", &["language rust { components clippy rustfmt; }"], &["language rust { components clippy miri; }"], "is `miri`, which is none of `clippy`, `rustfmt`"),
-        ("language.rust.components", "type list<identifier>", &["language rust { components clippy; }"], &["language rust { components Clippy; }"], "is `Clippy`, which is not a name: small letters, digits, `.`, `_` and `-`, at most 63"),
-        ("language.rust.components", "length max=1", &["language rust { components clippy; }"], &["language rust { components clippy miri; }"], "has 2 values, and must have at most 1"),
-        ("language.x.map", "type map<int>", &["language x { map a=1 b=2; }"], &["language x { map a=1 b=two; }", "language x { map one; }"], "has `b=two`, which is not a whole number"),
-        ("env.PORT.value", "min 1024; max 65535", &["env PORT=\"8080\"", "env { PORT \"8080\"; }", "env PORT"], &["env PORT=\"80\""], "is `80`, which is less than `1024`"),
+        (
+            "base.image",
+            "not { enum \"debian:8\"; }",
+            &["base \"debian:12\""],
+            &["base \"debian:8\""],
+            "is `debian:8`, which it must not be",
+        ),
+        (
+            "base.image",
+            "any-of { starts-with \"debian\"; enum \"x\"; }",
+            &["base \"debian:12\"", "base \"x\""],
+            &["base \"y\""],
+            "is `y`, which does not begin with `debian`, and is `y`, which is not `x`",
+        ),
+        (
+            "base.apt",
+            "each { not { matches \"telnet\"; }; }",
+            &["base { apt \"curl\" \"git\"; }"],
+            &["base { apt \"curl\" \"telnetd\"; }"],
+            "is `telnetd`, which it must not be",
+        ),
+        (
+            "base.apt",
+            "length min=2",
+            &["base { apt \"curl\"; apt \"git\"; }"],
+            &["base { apt \"curl\"; }"],
+            "has 1 value, and must have at least 2",
+        ),
+        (
+            "base.apt.*",
+            "matches \"^[a-z]+$\"",
+            &["base { apt \"curl\" \"git\"; }"],
+            &["base { apt \"curl\" \"g++\"; }"],
+            "is `g++`, which `^[a-z]+$` does not match",
+        ),
+        (
+            "language.rust.components",
+            "each { enum clippy rustfmt; }",
+            &["language rust { components clippy rustfmt; }"],
+            &["language rust { components clippy miri; }"],
+            "is `miri`, which is none of `clippy`, `rustfmt`",
+        ),
+        (
+            "language.rust.components",
+            "type list<identifier>",
+            &["language rust { components clippy; }"],
+            &["language rust { components Clippy; }"],
+            "is `Clippy`, which is not a name: small letters, digits, `.`, `_` and `-`, at most 63",
+        ),
+        (
+            "language.rust.components",
+            "length max=1",
+            &["language rust { components clippy; }"],
+            &["language rust { components clippy miri; }"],
+            "has 2 values, and must have at most 1",
+        ),
+        (
+            "language.x.map",
+            "type map<int>",
+            &["language x { map a=1 b=2; }"],
+            &["language x { map a=1 b=two; }", "language x { map one; }"],
+            "has `b=two`, which is not a whole number",
+        ),
+        (
+            "env.PORT.value",
+            "min 1024; max 65535",
+            &["env PORT=\"8080\"", "env { PORT \"8080\"; }", "env PORT"],
+            &["env PORT=\"80\""],
+            "is `80`, which is less than `1024`",
+        ),
         ("env.TTL", "max \"1h\"", &["env TTL=\"59m\""], &["env TTL=\"1h1s\""], "is `1h1s`, which is more than `1h`"),
         ("env.*.from", "enum nobody", &["env A=\"1\""], &["env A", "env { A from=host; }"], "is `host`, which is not `nobody`"),
-        ("env.CI.value", "enum \"1\"", &["env CI=\"1\"", "agent x { env CI=\"1\"; }"], &["agent x { env CI=\"2\"; }"], "is `2`, which is not `1`"),
+        (
+            "env.CI.value",
+            "enum \"1\"",
+            &["env CI=\"1\"", "agent x { env CI=\"1\"; }"],
+            &["agent x { env CI=\"2\"; }"],
+            "is `2`, which is not `1`",
+        ),
         ("language.*.version", "present", &["language node version=\"22\"", "tool jq"], &["language node"], "must be there"),
         ("resources.memory", "present", &["resources memory=\"1GiB\""], &["resources cpus=1", "tool jq"], "must be there"),
         ("language.*", "present", &["language node"], &["tool jq"], "must be there"),
         ("mcp.*.url", "absent", &["mcp x { command \"y\"; }"], &["mcp x url=\"https://x.test\""], "must not be there"),
-        ("mcp.*.url", "not { present; }", &["mcp x { command \"y\"; }"], &["mcp x url=\"https://x.test\""], "is `https://x.test`, which it must not be"),
-        ("mcp.*.url", "any-of { absent; starts-with \"https://\"; }", &["mcp x { command \"y\"; }", "mcp x url=\"https://x.test\""], &["mcp x url=\"http://x.test\""], "must not be there, and is `http://x.test`, which does not begin with `https://`"),
-        ("**.version", "not { enum latest; }", &["language node version=\"22\""], &["lsp x version=latest"], "is `latest`, which it must not be"),
+        (
+            "mcp.*.url",
+            "not { present; }",
+            &["mcp x { command \"y\"; }"],
+            &["mcp x url=\"https://x.test\""],
+            "is `https://x.test`, which it must not be",
+        ),
+        (
+            "mcp.*.url",
+            "any-of { absent; starts-with \"https://\"; }",
+            &["mcp x { command \"y\"; }", "mcp x url=\"https://x.test\""],
+            &["mcp x url=\"http://x.test\""],
+            "must not be there, and is `http://x.test`, which does not begin with `https://`",
+        ),
+        (
+            "**.version",
+            "not { enum latest; }",
+            &["language node version=\"22\""],
+            &["lsp x version=latest"],
+            "is `latest`, which it must not be",
+        ),
     ];
     for (on, predicates, good, bad, message) in rules {
         for values in *good {
@@ -119,7 +268,18 @@ fn paths_are_compared_as_what_they_may_be() {
         found.first().map(|(_, message)| message.split_once(", ").unwrap().1.to_string())
     };
     let keys = "not-under \"~/.ssh\" \"~/.aws\"";
-    for path in ["~/.sshx", "~/work", "/srv/.ssh", "./.ssh", ".ssh", "%{workspace}/.ssh", "/home/ada/work", "~/.ssh/../work", "/opt", "/home/ada/x/.ssh"] {
+    for path in [
+        "~/.sshx",
+        "~/work",
+        "/srv/.ssh",
+        "./.ssh",
+        ".ssh",
+        "%{workspace}/.ssh",
+        "/home/ada/work",
+        "~/.ssh/../work",
+        "/opt",
+        "/home/ada/x/.ssh",
+    ] {
         assert_eq!(mounted(path, keys), None, "{path}");
     }
     for (path, why) in [
@@ -173,7 +333,10 @@ fn a_contract_on_mounts_means_those_of_agents_and_of_own_definitions() {
 fn only_the_value_that_came_out_counts() {
     let contract = "contract on=\"resources.memory\" { max \"8GiB\"; }";
     assert!(check(&[(SYSTEM, contract), (USER, "resources memory=\"16GiB\""), (PROJECT, "resources memory=\"8GiB\"")]).1.is_empty());
-    assert_eq!(check(&[(SYSTEM, contract), (USER, "resources memory=(force)\"16GiB\""), (PROJECT, "resources memory=\"8GiB\"")]).1.len(), 1);
+    assert_eq!(
+        check(&[(SYSTEM, contract), (USER, "resources memory=(force)\"16GiB\""), (PROJECT, "resources memory=\"8GiB\"")]).1.len(),
+        1
+    );
     assert!(check(&[(SYSTEM, contract), (USER, "resources memory=\"16GiB\""), (PROJECT, "resources memory=#null")]).1.is_empty());
 }
 
@@ -212,18 +375,53 @@ fn named_contracts_add_up_and_use_each_other() {
 #[test]
 fn what_is_wrong_with_a_contract_itself() {
     for (text, code, place, help) in [
-        ("contract on=\"base.image\" { is compny; }\ncontract company { present; }", Code::ContractUnknown, "is compny", "did you mean `company`?"),
+        (
+            "contract on=\"base.image\" { is compny; }\ncontract company { present; }",
+            Code::ContractUnknown,
+            "is compny",
+            "did you mean `company`?",
+        ),
         ("contract on=\"base.image\" { each { is x; }; }", Code::ContractUnknown, "is x", "write `contract x { … }`"),
-        ("contract a { is b; }\ncontract b { is a; }\ncontract on=\"base.image\" { is a; }", Code::ContractCycle, "is b", "take one of these `is` out"),
+        (
+            "contract a { is b; }\ncontract b { is a; }\ncontract on=\"base.image\" { is a; }",
+            Code::ContractCycle,
+            "is b",
+            "take one of these `is` out",
+        ),
         ("contract a { not { is a; }; }", Code::ContractCycle, "is a", "take one of these `is` out"),
-        ("contract on=\"langauge.node.version\" { present; }", Code::ContractPath, "on=\"langauge.node.version\"", "did you mean `language.node.version`?"),
-        ("contract on=\"resources.memroy\" { max \"1GiB\"; }", Code::ContractPath, "on=\"resources.memroy\"", "did you mean `resources.memory`?"),
-        ("contract on=\"resources.memory.max\" { max \"1GiB\"; }", Code::ContractPath, "on=\"resources.memory.max\"", "`resources.memory` is a value, with nothing inside"),
+        (
+            "contract on=\"langauge.node.version\" { present; }",
+            Code::ContractPath,
+            "on=\"langauge.node.version\"",
+            "did you mean `language.node.version`?",
+        ),
+        (
+            "contract on=\"resources.memroy\" { max \"1GiB\"; }",
+            Code::ContractPath,
+            "on=\"resources.memroy\"",
+            "did you mean `resources.memory`?",
+        ),
+        (
+            "contract on=\"resources.memory.max\" { max \"1GiB\"; }",
+            Code::ContractPath,
+            "on=\"resources.memory.max\"",
+            "`resources.memory` is a value, with nothing inside",
+        ),
         ("contract on=\"base.aptt.*\" { length max=9; }", Code::ContractPath, "on=\"base.aptt.*\"", "did you mean `base.apt.*`?"),
-        ("contract on=\"mount.*.src\" { length max=9; }", Code::ContractPath, "on=\"mount.*.src\"", "known in place of `src`: `to`, `mode`, `optional`, `source`"),
+        (
+            "contract on=\"mount.*.src\" { length max=9; }",
+            Code::ContractPath,
+            "on=\"mount.*.src\"",
+            "known in place of `src`: `to`, `mode`, `optional`, `source`",
+        ),
         ("contract on=\"define.agent.x\" { present; }", Code::ContractPath, "on=\"define.agent.x\"", "known in place of `define`"),
         ("contract on=\"base..x\" { present; }", Code::ContractPath, "on=\"base..x\"", "dots between them"),
-        ("contract on=\"language.node.vesrion\" { enum \"22\"; }", Code::ContractUnmatched, "on=\"language.node.vesrion\"", "did you mean `language.node.version`?"),
+        (
+            "contract on=\"language.node.vesrion\" { enum \"22\"; }",
+            Code::ContractUnmatched,
+            "on=\"language.node.vesrion\"",
+            "did you mean `language.node.version`?",
+        ),
     ] {
         let (sources, problems) = check(&[(PROJECT, text)]);
         assert_eq!(problems.len(), 1, "{text}: {problems:#?}");
@@ -232,7 +430,11 @@ fn what_is_wrong_with_a_contract_itself() {
         assert!(problem.help.as_ref().unwrap().contains(help), "{text}: {:?}", problem.help);
     }
     // An option may have any name, and so may a language.
-    for text in ["language x vesrion=\"22\"\ncontract on=\"language.x.vesrion\" { enum \"22\"; }", "contract on=\"language.*.channel\" { enum stable; }", "contract on=\"**\" { absent; }"] {
+    for text in [
+        "language x vesrion=\"22\"\ncontract on=\"language.x.vesrion\" { enum \"22\"; }",
+        "contract on=\"language.*.channel\" { enum stable; }",
+        "contract on=\"**\" { absent; }",
+    ] {
         assert!(check(&[(PROJECT, text)]).1.is_empty(), "{text}");
     }
 }
@@ -276,15 +478,65 @@ fn a_broken_contract_blames_the_value_and_the_contract() {
         let (sources, problems) = check(written);
         render(&problems, &sources, RenderOptions { width: 80, color: false, unicode: true })
     };
-    insta::assert_snapshot!(pictures(&[
-        (PROJECT, "mount \"%{workspace}/docs\" \"~/.ssh/id_ed25519\" mode=ro\n"),
-        (SYSTEM, "contract on=\"mount.*.source\" {\n    not-under \"~/.ssh\" \"~/.gnupg\"\n    doc \"Keys never enter a container.\"\n}\n"),
-    ]), @r"");
-    insta::assert_snapshot!(pictures(&[
-        (PROJECT, "base \"docker.example.test/debian:bookworm\"\n"),
-        (USER, "contract company-image {\n    matches #\"^registry\\.acme\\.test/\"#\n}\n"),
-        (SYSTEM, "contract on=\"base.image\" {\n    is company-image\n}\n"),
-    ]), @r"");
+    assert_eq!(
+        pictures(&[
+            (PROJECT, "mount \"%{workspace}/docs\" \"~/.ssh/id_ed25519\" mode=ro\n"),
+            (
+                SYSTEM,
+                "contract on=\"mount.*.source\" {\n    not-under \"~/.ssh\" \"~/.gnupg\"\n    doc \"Keys never enter a container.\"\n}\n"
+            ),
+        ])
+        .trim_end(),
+        r##"silo::contract::violated
+
+  × `mount."~/.ssh/id_ed25519".source` is `~/.ssh/id_ed25519`, which is not to
+  │ be under `~/.ssh`
+   ╭─[silo.kdl:1:27]
+ 1 │ mount "%{workspace}/docs" "~/.ssh/id_ed25519" mode=ro
+   ·                           ─────────┬─────────
+   ·                                    ╰── the value
+   ╰────
+   ╭─[/etc/silo/silo.kdl:2:5]
+ 1 │ contract on="mount.*.source" {
+ 2 │     not-under "~/.ssh" "~/.gnupg"
+   ·     ──────────────┬──────────────
+   ·                   ╰── asked by the contract
+ 3 │     doc "Keys never enter a container."
+   ╰────
+  help: Keys never enter a container."##
+    );
+    assert_eq!(
+        pictures(&[
+            (PROJECT, "base \"docker.example.test/debian:bookworm\"\n"),
+            (USER, "contract company-image {\n    matches #\"^registry\\.acme\\.test/\"#\n}\n"),
+            (SYSTEM, "contract on=\"base.image\" {\n    is company-image\n}\n"),
+        ])
+        .trim_end(),
+        r##"silo::contract::violated
+
+  × `base.image` is `docker.example.test/debian:bookworm`, which
+  │ `^registry\.acme\.test/` does not match
+   ╭─[silo.kdl:1:6]
+ 1 │ base "docker.example.test/debian:bookworm"
+   ·      ──────────────────┬──────────────────
+   ·                        ╰── the value
+   ╰────
+   ╭─[~/.config/silo/silo.kdl:2:5]
+ 1 │ contract company-image {
+ 2 │     matches #"^registry\.acme\.test/"#
+   ·     ─────────────────┬────────────────
+   ·                      ╰── asked here
+ 3 │ }
+   ╰────
+   ╭─[/etc/silo/silo.kdl:2:5]
+ 1 │ contract on="base.image" {
+ 2 │     is company-image
+   ·     ────────┬───────
+   ·             ╰── which the contract wants kept
+ 3 │ }
+   ╰────
+  help: change the value; no file can take a contract away"##
+    );
 }
 
 fn value() -> impl Strategy<Value = String> {

@@ -12,6 +12,7 @@ mod cases;
 mod catalog;
 mod cli;
 mod contract;
+mod definition;
 mod document;
 mod documentation;
 mod emit;

@@ -121,7 +121,9 @@ fn block(own: &[Node], extended: &[Node], rule: &'static NodeRule, problems: &mu
                     result[index].children.get_or_insert_default().extend(children);
                 }
             }
-            (Some(index), _) => result[index] = record(node, &result[index].clone(), rule, usize::from(rule.merge == Merge::Keyed), problems),
+            (Some(index), _) => {
+                result[index] = record(node, &result[index].clone(), rule, usize::from(rule.merge == Merge::Keyed), problems)
+            }
             (None, _) if operations.order.is_some_and(|order| order < 0) => {
                 result.insert(first, node.clone());
                 first += 1;
@@ -147,13 +149,9 @@ fn key(node: &Node, rule: &'static NodeRule) -> Vec<String> {
             Some(id) => vec![types::text(&id.value)],
             None => arguments().chain(node.entries.iter().filter_map(property)).collect(),
         },
-        Merge::FileLocal
-        | Merge::Record
-        | Merge::Words
-        | Merge::Variables
-        | Merge::Closed
-        | Merge::Accumulating
-        | Merge::Condition => Vec::new(),
+        Merge::FileLocal | Merge::Record | Merge::Words | Merge::Variables | Merge::Closed | Merge::Accumulating | Merge::Condition => {
+            Vec::new()
+        }
     }
 }
 

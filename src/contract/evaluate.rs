@@ -63,9 +63,12 @@ impl Evaluation<'_> {
         }
         match &predicate.test {
             Test::Present => Verdict::Holds,
-            Test::Absent => {
-                Verdict::Fails(Reason { text: "must not be there".into(), place: None, asked: vec![span], help: Some("take it out".into()) })
-            }
+            Test::Absent => Verdict::Fails(Reason {
+                text: "must not be there".into(),
+                place: None,
+                asked: vec![span],
+                help: Some("take it out".into()),
+            }),
             Test::Is(name) => self.is(name, span, subject),
             Test::AnyOf(inner) => self.any_of(inner, span, subject),
             Test::Not(inner) => self.not(inner, span, subject),
@@ -81,10 +84,21 @@ impl Evaluation<'_> {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("write one of {}", quoted.join(", ")),
                 };
-                Answer::No(if quoted.len() == 1 { format!("which is not {}", quoted[0]) } else { format!("which is none of {}", quoted.join(", ")) }, Some(help))
+                Answer::No(
+                    if quoted.len() == 1 {
+                        format!("which is not {}", quoted[0])
+                    } else {
+                        format!("which is none of {}", quoted.join(", "))
+                    },
+                    Some(help),
+                )
             }),
             Test::Matches(pattern) => values(span, subject, |item| {
-                if pattern.is_match(&item.text) { Answer::Yes } else { Answer::No(format!("which `{}` does not match", pattern.as_str()), None) }
+                if pattern.is_match(&item.text) {
+                    Answer::Yes
+                } else {
+                    Answer::No(format!("which `{}` does not match", pattern.as_str()), None)
+                }
             }),
             Test::Min(limit) => values(span, subject, |item| limited(item, limit, End::Least, subject, beside)),
             Test::Max(limit) => values(span, subject, |item| limited(item, limit, End::Most, subject, beside)),
@@ -259,7 +273,8 @@ fn values(span: Span, subject: &Subject<'_>, ask: impl Fn(&Item) -> Answer) -> V
         Content::Missing => return Verdict::Silent,
     };
     for item in items {
-        let reason = |why: String, help| Reason { text: format!("is {}, {why}", shown(item)), place: Some(item.span), asked: vec![span], help };
+        let reason =
+            |why: String, help| Reason { text: format!("is {}, {why}", shown(item)), place: Some(item.span), asked: vec![span], help };
         match ask(item) {
             Answer::Yes => {}
             Answer::No(why, help) => return Verdict::Fails(reason(why, help)),
@@ -303,7 +318,12 @@ fn length(min: Option<i128>, max: Option<i128>, span: Span, subject: &Subject<'_
         (None, None) => return Verdict::Holds,
     };
     let plural = if count == 1 { "" } else { "s" };
-    Verdict::Fails(Reason { text: format!("has {count} {what}{plural}, and must have {wanted}"), place: None, asked: vec![span], help: None })
+    Verdict::Fails(Reason {
+        text: format!("has {count} {what}{plural}, and must have {wanted}"),
+        place: None,
+        asked: vec![span],
+        help: None,
+    })
 }
 
 fn satisfies(item: &Item, range: &Range, written: &str) -> Answer {
@@ -392,7 +412,16 @@ fn scale(value: &str, limit_text: &str, limit: &Value, kind: Option<Type>, besid
         Some(Type::Version) => Some(Scale::Version),
         Some(Type::Integer | Type::Number) => Some(Scale::Number),
         Some(
-            Type::Text | Type::Path | Type::Url | Type::Name | Type::EnvName | Type::Script | Type::Mode | Type::Bool | Type::Scalar | Type::OneOf(_),
+            Type::Text
+            | Type::Path
+            | Type::Url
+            | Type::Name
+            | Type::EnvName
+            | Type::Script
+            | Type::Mode
+            | Type::Bool
+            | Type::Scalar
+            | Type::OneOf(_),
         )
         | None => None,
     };

@@ -73,7 +73,9 @@ impl Place {
             return true;
         }
         match (self.root, other.root) {
-            (Root::System, Root::System) | (Root::Home, Root::Home) | (Root::Workspace, Root::Workspace) => related(&self.parts, &other.parts),
+            (Root::System, Root::System) | (Root::Home, Root::Home) | (Root::Workspace, Root::Workspace) => {
+                related(&self.parts, &other.parts)
+            }
             (Root::Home, Root::System) => other.meets_home(&self.parts),
             (Root::System, Root::Home) => self.meets_home(&other.parts),
             // Where the workspace is, nobody knows; but it is somewhere.

@@ -90,7 +90,11 @@ impl<'a> Subjects<'a> {
 
     /// Whatever a pattern means. What agents' blocks say is meant by the names that it has at the top.
     pub(super) fn matching(&self, pattern: &Path) -> Vec<Subject<'a>> {
-        self.0.iter().filter(|subject| pattern.matches(&subject.path) || inside(&subject.path).is_some_and(|path| pattern.matches(&path))).cloned().collect()
+        self.0
+            .iter()
+            .filter(|subject| pattern.matches(&subject.path) || inside(&subject.path).is_some_and(|path| pattern.matches(&path)))
+            .cloned()
+            .collect()
     }
 
     /// What a pattern wants to be there and is not: for each thing that it means up to its last wildcard, what follows that; without a

@@ -129,9 +129,11 @@ fn test(node: &Node, problems: &mut Problems) -> Option<Test> {
             let (text, span) = word()?;
             match Pattern::parse(text) {
                 Ok(pattern) => Some(Test::Matches(pattern)),
-                Err(reason) => {
-                    bad(span, format!("this is not a regular expression: {reason}"), "put `\\` before a character that is meant as it is".into())
-                }
+                Err(reason) => bad(
+                    span,
+                    format!("this is not a regular expression: {reason}"),
+                    "put `\\` before a character that is meant as it is".into(),
+                ),
             }
         }
         "min" | "max" => {
@@ -161,7 +163,11 @@ fn test(node: &Node, problems: &mut Problems) -> Option<Test> {
             };
             let (min, max) = (number("min"), number("max"));
             if node.entries.is_empty() || min.zip(max).is_some_and(|(min, max)| min > max) {
-                return bad(heading(node), "no length is like this".to_string(), "write `length min=1 max=63`, or one of the two".to_string());
+                return bad(
+                    heading(node),
+                    "no length is like this".to_string(),
+                    "write `length min=1 max=63`, or one of the two".to_string(),
+                );
             }
             Some(Test::Length { min, max })
         }

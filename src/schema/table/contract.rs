@@ -38,8 +38,24 @@ pub static CONTRACT: NodeRule = NodeRule {
 };
 
 /// What can stand in the blocks of `each`, `any_of` and `not`.
-static PREDICATES: &[&NodeRule] =
-    &[&TYPE, &IS, &ENUM, &MATCHES, &MIN, &MAX, &SATISFIES, &LENGTH, &UNDER, &NOT_UNDER, &STARTS_WITH, &EACH, &ANY_OF, &NOT, &PRESENT, &ABSENT];
+static PREDICATES: &[&NodeRule] = &[
+    &TYPE,
+    &IS,
+    &ENUM,
+    &MATCHES,
+    &MIN,
+    &MAX,
+    &SATISFIES,
+    &LENGTH,
+    &UNDER,
+    &NOT_UNDER,
+    &STARTS_WITH,
+    &EACH,
+    &ANY_OF,
+    &NOT,
+    &PRESENT,
+    &ABSENT,
+];
 
 /// What all predicates share: none is ever taken away.
 const PREDICATE: NodeRule = NodeRule { merge: Merge::Accumulating, ..RULE };

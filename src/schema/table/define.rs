@@ -117,8 +117,7 @@ static BRINGS_MCP: NodeRule = NodeRule {
     ..BRINGS
 };
 
-static BRINGS_TOOL: NodeRule =
-    NodeRule { name: "tool", doc: "Tools that come along, as if they were asked for beside it.", ..BRINGS };
+static BRINGS_TOOL: NodeRule = NodeRule { name: "tool", doc: "Tools that come along, as if they were asked for beside it.", ..BRINGS };
 
 static INSTALL: NodeRule = NodeRule {
     name: "install",
@@ -156,7 +155,11 @@ static CHECK: NodeRule = NodeRule {
     rest: Some(optional("argument", Type::Text)),
     properties: &[
         property("contains", Type::Text, "What its output must contain."),
-        property("matches", Type::Text, "A regular expression that its output must match; what a placeholder in it stands for is taken as it is."),
+        property(
+            "matches",
+            Type::Text,
+            "A regular expression that its output must match; what a placeholder in it stands for is taken as it is.",
+        ),
     ],
     merge: Merge::List,
     ..RULE

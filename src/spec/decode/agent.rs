@@ -38,10 +38,16 @@ impl Decoder<'_> {
         self.problems = before;
         let nodes: Vec<&Node> = std::iter::once(&defined).chain(request.node.as_ref()).collect();
 
-        let mcp: Vec<McpServer> =
-            self.selection(Kind::Mcp, &defined, request.node.as_ref()).into_iter().filter_map(|(name, request)| self.mcp_server(&name, &request)).collect();
-        let lsp: Vec<LspServer> =
-            self.selection(Kind::Lsp, &defined, request.node.as_ref()).into_iter().filter_map(|(name, request)| self.lsp_server(&name, &request)).collect();
+        let mcp: Vec<McpServer> = self
+            .selection(Kind::Mcp, &defined, request.node.as_ref())
+            .into_iter()
+            .filter_map(|(name, request)| self.mcp_server(&name, &request))
+            .collect();
+        let lsp: Vec<LspServer> = self
+            .selection(Kind::Lsp, &defined, request.node.as_ref())
+            .into_iter()
+            .filter_map(|(name, request)| self.lsp_server(&name, &request))
+            .collect();
 
         let mut command = Vec::new();
         let mut args = Vec::new();
@@ -100,8 +106,7 @@ impl Decoder<'_> {
         let state = self.state(&defined, &options);
         let files = self.files(&defined);
         let image = AgentImage { component, mcp, lsp, registrations, files, post_build };
-        let subcommands =
-            defined.named("subcommands").flat_map(|node| self.arguments(node)).map(|(text, _)| text.to_string()).collect();
+        let subcommands = defined.named("subcommands").flat_map(|node| self.arguments(node)).map(|(text, _)| text.to_string()).collect();
         let run = AgentRun { name: name.clone(), command, args, subcommands, env: env.into_values().collect(), state, mounts, pre_run };
         Some((image, run))
     }

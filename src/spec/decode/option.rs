@@ -202,7 +202,10 @@ impl Decoder<'_> {
         let Some(first) = arguments.next() else {
             let help = format!("write it after the name: `{name} \"…\"`");
             self.problem(
-                Problem::new(Code::MissingArgument, format!("`{name}` needs a value")).at(node.name_span, "").at(option.span, "defined here").help(help),
+                Problem::new(Code::MissingArgument, format!("`{name}` needs a value"))
+                    .at(node.name_span, "")
+                    .at(option.span, "defined here")
+                    .help(help),
             );
             return None;
         };
@@ -275,7 +278,8 @@ fn hold(node: &Node, defined: Span, options: &Options, version: &str) -> (Node, 
             let name = entry.name.as_deref().unwrap_or("");
             let Some(option) = name.strip_prefix("option.") else {
                 let message = "inside a definition `when` asks for options only";
-                let help = if options.contains_key(name) { format!("write `option.{name}=…`") } else { "write `option.NAME=…`".to_string() };
+                let help =
+                    if options.contains_key(name) { format!("write `option.{name}=…`") } else { "write `option.NAME=…`".to_string() };
                 problems.push(Problem::new(Code::UnknownProperty, message).at(entry.span, "").help(help));
                 holds = false;
                 continue;

@@ -217,10 +217,8 @@ impl Decoder<'_> {
             }
         }
         let configured = |request: &Request| request.cause == crate::spec::Cause::Configured;
-        let all = self
-            .requests
-            .iter()
-            .filter(|(id, request)| id.kind == kind && (names.contains(&id.name) || !chosen && configured(request)));
+        let all =
+            self.requests.iter().filter(|(id, request)| id.kind == kind && (names.contains(&id.name) || !chosen && configured(request)));
         all.map(|(id, request)| (id.name.clone(), request.clone())).collect()
     }
 }
