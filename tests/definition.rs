@@ -32,7 +32,7 @@ const BASE: &str = "define tool a { install apt { apt \"a\"; }; install other { 
 #[test]
 fn an_extension_wins_value_by_value_and_lists_add_up() {
     for (body, sources, env, checks, apt) in [
-        ("", "apt other", "X=1 Y=2", 1, "a o"),
+        ("doc \"x\"", "apt other", "X=1 Y=2", 1, "a o"),
         ("install apt { apt \"b\"; }", "apt other", "X=1 Y=2", 1, "a b o"),
         ("(replace)install apt { apt \"b\"; }", "other apt", "X=1 Y=2", 1, "o b"),
         ("(remove)install other", "apt", "X=1 Y=2", 1, "a"),

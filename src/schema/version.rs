@@ -24,7 +24,7 @@ struct Bound {
 }
 
 /// Trailing zeros say nothing: 20 is 20.0.0.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 struct Version {
     numbers: Vec<u128>,
     stage: Stage,
@@ -46,6 +46,14 @@ enum Piece {
     Number(u128),
     Word(String),
 }
+
+impl PartialEq for Version {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Version {}
 
 impl PartialOrd for Version {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
