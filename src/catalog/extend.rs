@@ -147,7 +147,8 @@ fn key(node: &Node, rule: &'static NodeRule) -> Vec<String> {
         Merge::KeyedByTarget => node.property("to").map_or_else(|| arguments().collect(), |to| vec![types::text(&to.value)]),
         Merge::List => match node.property("id") {
             Some(id) => vec![types::text(&id.value)],
-            None => arguments().chain(node.entries.iter().filter_map(property)).collect(),
+            None if node.arguments().next().is_none() => node.entries.iter().filter_map(property).collect(),
+            None => arguments().collect(),
         },
         Merge::FileLocal | Merge::Record | Merge::Words | Merge::Variables | Merge::Closed | Merge::Accumulating | Merge::Condition => {
             Vec::new()

@@ -276,7 +276,7 @@ fn version(text: &str) -> Option<(Version, usize)> {
     if rest.is_empty() {
         return Some((Version { numbers, stage: Stage::Release }, given));
     }
-    let fits = rest.chars().all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c));
+    let fits = rest.chars().all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c)) && !rest.contains("..");
     let pieces = pieces(rest);
     (fits && !pieces.is_empty()).then_some((Version { numbers, stage: Stage::Preview(pieces) }, given))
 }
