@@ -20,6 +20,8 @@ pub mod schema;
 
 pub mod layers;
 
+pub mod contract;
+
 pub mod catalog;
 
 pub mod spec;

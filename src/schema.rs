@@ -2,8 +2,11 @@
 
 pub mod annotation;
 mod check;
+pub mod contract;
 mod render;
 pub mod table;
+pub mod types;
+pub mod version;
 
 pub use check::{check, check_values, nearest, surely};
 pub use render::{example, kdl_schema, reference};

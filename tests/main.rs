@@ -11,6 +11,8 @@ mod architecture;
 mod cases;
 mod catalog;
 mod cli;
+mod contract;
+mod definition;
 mod document;
 mod documentation;
 mod emit;

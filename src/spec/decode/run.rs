@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use crate::document::{Entry, Node, Value};
 use crate::problem::{Code, Problem};
+use crate::schema::types::{size, thousandths};
 use crate::source::Span;
 use crate::spec::{Access, Backend, BuildEnv, Cache, EnvName, Mount, Name, Phase, Presence, Resources, RunEnv};
 
 use super::Decoder;
-use super::text::{Options, Scope, has_placeholder, heading, size, suggestion, thousandths};
+use super::text::{Options, Scope, has_placeholder, heading, suggestion};
 
 /// A variable as it is written.
 #[derive(Clone, Debug)]
