@@ -3,11 +3,15 @@
 //! It is data: one file an entry under `images/`, in the language that users write, put into the program by `build.rs`. A configuration's
 //! own `define` nodes stand beside them. An entry is read when somebody asks for it, so a start costs what it uses.
 
+mod names;
+
 use std::collections::BTreeMap;
 
 use crate::document::{self, Node};
 use crate::problem::{Code, Problem, Problems};
 use crate::source::{Layer, Source, SourceId, Sources, Span};
+
+pub use names::Names;
 
 /// `kind/name` and text of every built-in entry, sorted.
 static ENTRIES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/catalog.rs"));

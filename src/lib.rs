@@ -22,6 +22,10 @@ pub mod catalog;
 
 pub mod spec;
 
+pub mod import;
+
+pub mod detect;
+
 pub mod lock;
 
 pub mod plan;

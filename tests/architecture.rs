@@ -4,11 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The stages in pipeline order: a module may use those before it.
-const PIPELINE: [&str; 13] =
-    ["digest", "source", "problem", "document", "schema", "layers", "catalog", "spec", "lock", "plan", "identity", "emit", "launch"];
+const PIPELINE: [&str; 15] = [
+    "digest", "source", "problem", "document", "schema", "layers", "catalog", "spec", "import", "detect", "lock", "plan", "identity",
+    "emit", "launch",
+];
 
 /// Foreign crates and the one place that may name each.
-const OWNERS: [(&str, &[&str]); 22] = [
+const OWNERS: [(&str, &[&str]); 24] = [
     ("kdl", &["document"]),
     ("miette", &["problem", "shell/engine", "shell/ui"]),
     ("strsim", &["schema/"]),
@@ -17,7 +19,9 @@ const OWNERS: [(&str, &[&str]); 22] = [
     ("pep508_rs", &["lock/"]),
     ("sha2", &["digest"]),
     ("tar", &["emit/", "shell/"]),
-    ("toml", &["plan/registration"]),
+    ("toml", &["import/tables", "plan/registration"]),
+    ("jsonc_parser", &["import/jsonc"]),
+    ("regex_lite", &["detect/"]),
     ("clap", &["shell/cli", "shell/command/completions"]),
     ("clap_complete", &["shell/cli", "shell/command/completions"]),
     ("bollard", &["shell/engine/docker"]),

@@ -318,6 +318,85 @@ const MISTAKES: &[Mistake] = &[
         code: Code::CopySource,
         says: &["data/pipe is not an ordinary file"],
     },
+    Mistake {
+        name: "a comma that is missing in a file to import",
+        make: |place| {
+            place.write("devcontainer.json", "{\n  \"image\": \"debian\"\n  \"name\": \"x\"\n}\n");
+        },
+        args: &["import", "devcontainer.json"],
+        code: Code::ForeignSyntax,
+        says: &["devcontainer.json:2:20", "this is not JSON", "put a `,` between two values"],
+    },
+    Mistake {
+        name: "a file to import with junk in it",
+        make: |place| {
+            place.write("mise.toml", "[tools]\nnode = @@@\n");
+        },
+        args: &["import", "mise.toml"],
+        code: Code::ForeignSyntax,
+        says: &["mise.toml:2", "this is not TOML"],
+    },
+    Mistake {
+        name: "a line without a version in a file to import",
+        make: |place| {
+            place.write(".tool-versions", "# ours\nnodejs\n");
+        },
+        args: &["import", ".tool-versions"],
+        code: Code::ForeignSyntax,
+        says: &[".tool-versions:2:1", "`nodejs` has no version", "nodejs latest"],
+    },
+    Mistake {
+        name: "a list to import",
+        make: |place| {
+            place.write("silo.jsonc", "[1, 2]\n");
+        },
+        args: &["import", "silo.jsonc"],
+        code: Code::ForeignSyntax,
+        says: &["silo.jsonc:1:1", "is an object, and this is a list"],
+    },
+    Mistake {
+        name: "a hundred thousand brackets to import",
+        make: |place| {
+            place.write("devcontainer.json", "[".repeat(100_000));
+        },
+        args: &["import", "devcontainer.json"],
+        code: Code::TooDeep,
+        says: &["devcontainer.json:1"],
+    },
+    Mistake {
+        name: "a hundred thousand brackets in TOML to import",
+        make: |place| {
+            place.write("mise.toml", format!("a = {}", "[".repeat(100_000)));
+        },
+        args: &["import", "mise.toml"],
+        code: Code::TooDeep,
+        says: &["mise.toml:1"],
+    },
+    Mistake {
+        name: "ten megabytes to import",
+        make: |place| {
+            place.write("mise.toml", "# x\n".repeat(2_500_000));
+        },
+        args: &["import", "mise.toml"],
+        code: Code::TooLarge,
+        says: &["mise.toml", "262144", "name the right file"],
+    },
+    Mistake {
+        name: "bytes that are no text to import",
+        make: |place| {
+            place.write(".tool-versions", b"nodejs 20\n\xff\xfe");
+        },
+        args: &["import", ".tool-versions"],
+        code: Code::NotUtf8,
+        says: &[".tool-versions is not UTF-8", "line 2"],
+    },
+    Mistake {
+        name: "nothing to import",
+        make: |_| {},
+        args: &["import", "mise.toml"],
+        code: Code::Unreadable,
+        says: &["mise.toml does not exist"],
+    },
 ];
 
 /// The codes that [`MISTAKES`] show, for `tests/cases.rs`.

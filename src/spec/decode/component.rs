@@ -218,7 +218,7 @@ impl Decoder<'_> {
                     "url" if !text.starts_with("https://") && !text.starts_with("http://") => {
                         Err("a URL, starting with `https://`".to_string())
                     }
-                    "version" if !version(text) => Err("a version or a range of versions".to_string()),
+                    "version" if !is_version(text) => Err("a version or a range of versions".to_string()),
                     "string" | "version" | "path" | "url" => Ok(text.clone()),
                     other => match other.strip_prefix("enum:") {
                         Some(words) if words.split(',').any(|word| word == text) => Ok(text.clone()),
@@ -372,6 +372,6 @@ fn given(kind: Kind, node: &Node) -> Vec<(&str, &Entry, Span)> {
 }
 
 /// Whether a text can be a version or a range of them: of any of the languages that sources use for it.
-fn version(text: &str) -> bool {
+pub fn is_version(text: &str) -> bool {
     !text.is_empty() && !text.starts_with('-') && text.chars().all(|c| c.is_ascii_alphanumeric() || "._+-~:^<>=!*|, ".contains(c))
 }

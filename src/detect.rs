@@ -1,0 +1,1 @@
+//! What a repository is written in, by its files.
