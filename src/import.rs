@@ -110,6 +110,13 @@ pub fn import(id: SourceId, format: Format, audience: Audience, names: &Names, s
         problems.push(problem);
         problems
     })?;
+    if draft.is_full() {
+        let whole = Span { source: id, start: 0, end: 0 };
+        let message = format!("{} says more than {} things, and silo reads no more", source.name, draft::MOST);
+        let mut problems = Problems::default();
+        problems.push(Problem::new(Code::TooLarge, message).at(whole, "").help("no configuration says that much: name the right file"));
+        return Err(problems);
+    }
     let heading = format!("Made by `silo import` from {}: what stands behind a node is its place there.", source.name);
     let tail = agents(&draft, names);
     let (text, notes) = draft.finish(&heading, &tail);

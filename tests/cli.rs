@@ -369,8 +369,8 @@ const MISTAKES: &[Mistake] = &[
             place.write("mise.toml", format!("a = {}", "[".repeat(100_000)));
         },
         args: &["import", "mise.toml"],
-        code: Code::TooDeep,
-        says: &["mise.toml:1"],
+        code: Code::ForeignSyntax,
+        says: &["mise.toml:1", "recursion"],
     },
     Mistake {
         name: "ten megabytes to import",

@@ -18,6 +18,7 @@ mod generated;
 mod hostile;
 mod identity;
 mod identity_properties;
+mod import;
 mod launch;
 mod layers;
 mod lock;

@@ -5,6 +5,7 @@ use super::version::{Wanted, wanted};
 use crate::catalog::Names;
 use crate::document::{Node, Value};
 use crate::source::Span;
+use crate::spec::Name;
 
 /// An entry of the catalog that the input asks for.
 pub(super) struct Asked<'a> {
@@ -60,7 +61,7 @@ fn spoken(node: &Node) -> Option<String> {
 /// What version managers call `name`, with their versions: the first is the one they use, the others lie beside it.
 pub(super) fn managed(draft: &mut Draft, names: &Names, tool: &str, tool_span: Span, versions: &[(String, Span)]) {
     let Some((kind, name)) = known(names, tool) else {
-        if !package(draft, tool, tool_span, versions) {
+        if !package(draft, names, tool, tool_span, versions) {
             draft.missing(tool_span, tool, unknown(tool));
         }
         return;
@@ -87,40 +88,46 @@ fn known<'n>(names: &'n Names, tool: &str) -> Option<(&'n str, &'n str)> {
 
 /// Why a tool is not there, and what can be done.
 fn unknown(tool: &str) -> String {
+    if let Some(package) = tool.strip_prefix("pipx:") {
+        return format!("a program of Python's index has no step of its own: `post_build \"pip3 install {package}\"` installs it");
+    }
     let plain = tool.rsplit([':', '/']).next().unwrap_or(tool);
     format!("the catalog knows no such tool; `base {{ apt … }}` may have it, or describe it: `define tool {plain} {{ install … }}`")
 }
 
-/// A package of a registry that a layer can install: `npm:prettier`, `pipx:black`.
-fn package(draft: &mut Draft, tool: &str, span: Span, versions: &[(String, Span)]) -> bool {
-    let Some((registry, package)) = tool.split_once(':') else { return false };
+/// A program of npm's registry, as a definition of its own: `npm:prettier`. Those of other registries need more than a package.
+fn package(draft: &mut Draft, names: &Names, tool: &str, span: Span, versions: &[(String, Span)]) -> bool {
+    let Some(package) = tool.strip_prefix("npm:") else { return false };
     let package = package.split('[').next().unwrap_or(package);
-    let (step, folder) = match registry {
-        "npm" => ("npm", "node_modules/.bin"),
-        "pipx" if !package.contains([':', '/']) => ("pip", "bin"),
-        _ => return false,
-    };
     let command = package.rsplit('/').next().unwrap_or(package);
-    let plain = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+    let plain = |text: &str| {
+        !text.is_empty() && !text.starts_with(['.', '-']) && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+    };
     let fits = match package.strip_prefix('@') {
         Some(scoped) => scoped.split_once('/').is_some_and(|(scope, name)| plain(scope) && plain(name)),
         None => plain(package),
     };
-    let layer: String = format!("{step}-{}", command.to_lowercase());
-    if !fits || package.starts_with(['.', '-']) || crate::spec::Name::new(&layer).is_none() {
+    let name = command.to_lowercase();
+    if !fits || Name::new(&name).is_none() || names.of_kind("tool", &name).is_some() {
         return false;
     }
-    let mut line = Line::new(step, span).argument(package);
-    match versions.first().map(|(text, span)| (wanted(text), *span)) {
-        Some((Wanted::Version(version), _)) if version != "latest" => line = line.text("version", version),
-        Some((Wanted::Newest(why), span)) => draft.changed(span, tool, format!("{why}; silo takes the newest")),
-        Some((Wanted::Version(_) | Wanted::Nothing, _)) | None => {}
+    let what = tool;
+    let version = versions.first().map(|(text, _)| text.as_str());
+    if draft.find("tool", &name).is_none() {
+        let step = Line::new("npm", span).argument(package).text("version", "%{version}");
+        let bin = Line::new("bin", span).argument(command).argument(format!("node_modules/.bin/{command}"));
+        let mut define = Line::new("define", span).argument("tool").argument(&name);
+        // What its programs run on is data of the catalog, by the prefix.
+        if let Some((kind, language)) = names.plain("npm:") {
+            define = define.child(Line::new("requires", span).text(kind, language));
+        }
+        let install = Line::new("install", span).argument("npm").child(step).child(bin);
+        draft.add(Section::Definitions, define.child(install));
+        draft.changed(span, what, format!("its command is taken to be `{command}`: see the `bin` of its definition"));
     }
-    let bin = Line::new("bin", span).argument(command).argument(format!("{folder}/{command}"));
-    draft.add(Section::Layers, Line::new("layer", span).argument(layer).child(line).child(bin));
-    draft.changed(span, tool, format!("its command is taken to be `{command}`: see the `bin` of its layer"));
+    add(draft, Asked { kind: "tool", name: &name, version, span, what }, Vec::new());
     for (text, span) in versions.iter().skip(1) {
-        draft.missing(*span, tool, format!("`{text}` is a second version, and an image has one"));
+        draft.missing(*span, what, format!("`{text}` is a second version, and an image has one"));
     }
     true
 }

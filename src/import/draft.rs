@@ -1,7 +1,12 @@
 //! The file that is being written: nodes with the places that they come from, and what could not be said.
 
+use std::collections::BTreeMap;
+
 use crate::document::{self, Entry, Node, Value};
 use crate::source::{Sources, Span};
+
+/// The most nodes and notes of one input: more than any configuration has, and few enough to look through.
+pub(super) const MOST: usize = 2_000;
 
 /// The parts of the file, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,6 +29,8 @@ pub enum Section {
     Resources,
     /// `agent`.
     Agents,
+    /// `define`.
+    Definitions,
     /// What only the user may grant; in a project's file a comment.
     Granted,
 }
@@ -35,6 +42,8 @@ pub struct Line {
     /// What it was made of.
     from: Vec<Span>,
     children: Vec<Line>,
+    /// What the node is about of which there is one, once it has its place.
+    subject: Option<String>,
 }
 
 /// Why something of the input is not in the output, or not as it was.
@@ -72,7 +81,7 @@ impl Line {
     /// A node made of what stands at a place.
     pub fn new(name: &str, span: Span) -> Line {
         let node = Node { name: name.to_string(), name_span: span, annotation: None, entries: Vec::new(), children: None, span };
-        Line { node, from: vec![span], children: Vec::new() }
+        Line { node, from: vec![span], children: Vec::new(), subject: None }
     }
 
     /// With another argument.
@@ -104,7 +113,7 @@ impl Line {
     }
 
     /// What a node is about of which there is one: a variable, a target, a limit.
-    fn subject(&self) -> Option<String> {
+    fn about(&self) -> Option<String> {
         let node = &self.node;
         let first = node.entries.first()?;
         let text = |entry: &Entry| entry.value.as_str().map(str::to_string);
@@ -120,14 +129,10 @@ impl Line {
 
     /// Whether it is the same node, wherever it comes from.
     fn same(&self, other: &Line) -> bool {
-        let plain = |line: &Line| {
-            let values: Vec<(Option<String>, Value)> =
-                line.node.entries.iter().map(|entry| (entry.name.clone(), entry.value.clone())).collect();
-            (line.node.name.clone(), values)
-        };
-        plain(self) == plain(other)
-            && self.children.len() == other.children.len()
-            && self.children.iter().zip(&other.children).all(|(a, b)| a.same(b))
+        let (a, b) = (&self.node, &other.node);
+        let entries = || a.entries.iter().zip(&b.entries).all(|(a, b)| a.name == b.name && a.value == b.value);
+        let children = || self.children.iter().zip(&other.children).all(|(a, b)| a.same(b));
+        a.name == b.name && (a.entries.len(), self.children.len()) == (b.entries.len(), other.children.len()) && entries() && children()
     }
 }
 
@@ -138,13 +143,13 @@ struct Clash {
 }
 
 /// Puts a node among its siblings, unless one of them speaks of the same thing.
-fn place(siblings: &mut Vec<Line>, line: Line) -> Option<Clash> {
+fn place(siblings: &mut Vec<Line>, mut line: Line) -> Option<Clash> {
+    line.subject = line.about();
     if let Some(known) = siblings.iter_mut().find(|known| known.same(&line)) {
         known.from.extend(line.from);
         return None;
     }
-    let subject = line.subject();
-    match siblings.iter_mut().find(|known| subject.is_some() && known.subject() == subject) {
+    match siblings.iter_mut().find(|known| line.subject.is_some() && known.subject == line.subject) {
         // Of two values of a variable the later one counts, wherever variables are written.
         Some(known) if line.node.name == "env" => {
             let with = line.node.clone();
@@ -162,34 +167,46 @@ fn place(siblings: &mut Vec<Line>, line: Line) -> Option<Clash> {
 #[derive(Debug)]
 pub struct Draft<'a> {
     sources: &'a Sources,
-    lines: Vec<(Section, Line)>,
+    lines: BTreeMap<Section, Vec<Line>>,
     notes: Vec<Note>,
+    /// Nodes and notes so far.
+    count: usize,
 }
 
 impl<'a> Draft<'a> {
     /// An empty file.
     pub fn new(sources: &'a Sources) -> Draft<'a> {
-        Draft { sources, lines: Vec::new(), notes: Vec::new() }
+        Draft { sources, lines: BTreeMap::new(), notes: Vec::new(), count: 0 }
     }
 
     /// Adds a node. One that is there already only gets another place; one that says something else about the same thing is noted.
     pub fn add(&mut self, section: Section, line: Line) {
-        let (here, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.lines).into_iter().partition(|(other, _)| *other == section);
-        let mut here: Vec<Line> = here.into_iter().map(|(_, line)| line).collect();
-        let clash = place(&mut here, line);
-        self.lines = rest;
-        self.lines.extend(here.into_iter().map(|line| (section, line)));
+        if self.is_full() {
+            return;
+        }
+        self.count += 1;
+        let clash = place(self.lines.entry(section).or_default(), line);
         self.clash(clash);
+    }
+
+    /// Whether the input says more than any configuration does; what is added from then on is left out.
+    pub fn is_full(&self) -> bool {
+        self.count > MOST
     }
 
     /// Adds a node to the block of a node that has this name and first argument, which is made when it is not there.
     pub fn inside(&mut self, section: Section, name: &str, argument: &str, span: Span, child: Option<Line>) {
-        let known = |(other, line): &(Section, Line)| *other == section && line.node.name == name && line.node.text(0) == Some(argument);
-        let index = self.lines.iter().position(known).unwrap_or_else(|| {
-            self.lines.push((section, Line::new(name, span).argument(argument)));
-            self.lines.len() - 1
+        if self.is_full() {
+            return;
+        }
+        self.count += 1;
+        let lines = self.lines.entry(section).or_default();
+        let known = lines.iter().position(|line| line.node.name == name && line.node.text(0) == Some(argument));
+        let index = known.unwrap_or_else(|| {
+            lines.push(Line::new(name, span).argument(argument));
+            lines.len() - 1
         });
-        let clash = child.and_then(|child| place(&mut self.lines[index].1.children, child));
+        let clash = child.and_then(|child| place(&mut lines[index].children, child));
         self.clash(clash);
     }
 
@@ -203,16 +220,20 @@ impl<'a> Draft<'a> {
 
     /// The first node with a name and a first argument.
     pub fn find(&self, name: &str, argument: &str) -> Option<&Node> {
-        self.lines.iter().map(|(_, line)| &line.node).find(|node| node.name == name && node.text(0) == Some(argument))
+        self.lines.values().flatten().map(|line| &line.node).find(|node| node.name == name && node.text(0) == Some(argument))
     }
 
     /// Whether there is a node of a name outside of what only the user may grant.
     pub fn has(&self, name: &str) -> bool {
-        self.lines.iter().any(|(section, line)| *section != Section::Granted && line.node.name == name)
+        self.lines.iter().any(|(section, lines)| *section != Section::Granted && lines.iter().any(|line| line.node.name == name))
     }
 
     /// Notes something.
     pub fn note(&mut self, kind: NoteKind, span: Span, what: impl Into<String>, why: impl Into<String>) {
+        if self.is_full() {
+            return;
+        }
+        self.count += 1;
         self.notes.push(Note { span, kind, what: what.into(), why: why.into() });
     }
 
@@ -231,21 +252,17 @@ impl<'a> Draft<'a> {
         self.notes.sort_by_key(|note| (note.span, note.kind));
         self.notes.dedup();
         let mut out = format!("// {}\nsilo edition=\"2026\"\n", document::one_line(heading));
-        let mut lines = std::mem::take(&mut self.lines);
-        lines.sort_by_key(|(section, _)| *section);
-        let mut before: Option<Section> = None;
-        for (section, line) in lines.iter().filter(|(section, _)| *section != Section::Granted) {
-            if before != Some(*section) {
-                out.push('\n');
+        for lines in self.lines.iter().filter(|(section, _)| **section != Section::Granted).map(|(_, lines)| lines) {
+            out.push('\n');
+            for line in lines {
+                self.print(&mut out, line, 0);
             }
-            before = Some(*section);
-            self.print(&mut out, line, 0);
         }
         if !tail.is_empty() {
             out.push('\n');
             out.push_str(tail);
         }
-        let granted: Vec<&Line> = lines.iter().filter(|(section, _)| *section == Section::Granted).map(|(_, line)| line).collect();
+        let granted = self.lines.get(&Section::Granted).map_or(&[][..], Vec::as_slice);
         if !granted.is_empty() {
             out.push_str("\n// Only you may grant these: they go into your own file, `silo config edit --global`.\n");
             let mut text = String::new();

@@ -15,10 +15,6 @@ pub fn parse(id: SourceId, text: &str) -> Result<Value, Problem> {
         Err(error) => {
             let span = place.span(&error.span().unwrap_or(0..0));
             let message = error.message().lines().next().unwrap_or("it cannot be read").to_string();
-            if message.contains("recursion limit") {
-                let problem = Problem::new(Code::TooDeep, "this TOML is nested deeper than silo reads").at(span, "");
-                return Err(problem.help("no configuration is that deep"));
-            }
             let help = "mend it there: texts stand between quotes, each name once, one value a line";
             Err(Problem::new(Code::ForeignSyntax, format!("this is not TOML: {message}")).at(span, "").help(help))
         }

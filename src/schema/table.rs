@@ -670,7 +670,7 @@ static FETCH_PACKAGES: NodeRule = NodeRule {
 
 static ALIAS: NodeRule = NodeRule {
     name: "alias",
-    doc: "Other names of it, by which `silo import` finds it: arguments are names that version managers use.",
+    doc: "Other names of it, by which `silo import` finds it: arguments are names that version managers use, and prefixes (`npm:`) of packages that run on it.",
     rest: Some(optional("name", Type::Text)),
     properties: &[
         property("feature", Type::Text, "A development container's feature that installs it: its name without registry and version."),

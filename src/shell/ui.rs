@@ -134,6 +134,19 @@ impl Ui {
         })
     }
 
+    /// Whether there is somebody to ask: a terminal on both ends.
+    pub fn can_ask(&self) -> bool {
+        std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+    }
+
+    /// Asks a question; anything but `y` or `yes` is a no.
+    pub fn confirm(&self, question: &str) -> Result<bool, Failure> {
+        self.talk(&format!("{} [y/N] ", problem::escape(question)));
+        let mut answer = String::new();
+        std::io::stdin().lock().read_line(&mut answer).map_err(system("reading the answer"))?;
+        Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+    }
+
     /// A line that the next one replaces; only for a terminal.
     pub fn transient(&self, text: &str) {
         let line: String = problem::escape(text).chars().take(self.width.saturating_sub(1)).collect();

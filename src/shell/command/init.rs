@@ -1,11 +1,13 @@
 //! `silo init`, which is `silo config init` too.
 
+mod survey;
+
 use std::path::{Path, PathBuf};
 
 use silo::catalog::Catalog;
 use silo::document;
 use silo::schema;
-use silo::source::Layer;
+use silo::source::{Layer, Sources};
 use silo::spec::Kind;
 
 use crate::shell::cli::{ContainerOptions, Init};
@@ -17,6 +19,9 @@ use crate::shell::ui::Ui;
 
 /// Writes a configuration to start from.
 pub fn init(ui: &Ui, directory: Option<&Path>, args: &Init) -> Result<u8, Failure> {
+    if args.detect {
+        return detect(ui, directory, args);
+    }
     let path = target(directory, args.global)?;
     vacant(&path)?;
     let agents = agents();
@@ -28,6 +33,67 @@ pub fn init(ui: &Ui, directory: Option<&Path>, args: &Init) -> Result<u8, Failur
     ui.say(&format!("wrote {}; next: `silo lock`, commit both files, `silo {agent}`", path.display()));
     // What was just written is checked like anything else, so that a name that is in no catalog is known now.
     Project::load(directory, &ContainerOptions::default()).map(|_| 0)
+}
+
+/// Proposes what the files of the repository ask for. It is written when the caller says so: on a terminal by answering, elsewhere by `--yes`.
+fn detect(ui: &Ui, directory: Option<&Path>, args: &Init) -> Result<u8, Failure> {
+    let path = target(directory, false)?;
+    let root = path.parent().map_or_else(|| workspace(directory), |root| Ok(root.to_path_buf()))?;
+    let ask = ui.can_ask() && !args.yes;
+    if ask || args.yes {
+        vacant(&path)?;
+    }
+    let agents = agents();
+    let agent = args.agent.as_deref().map(|agent| known(agent, &agents)).transpose()?;
+    // Definitions of the project count beside the catalog's, where there are any already.
+    let (catalog, mut sources) = if path.is_file() {
+        let project = Project::load(directory, &ContainerOptions::default())?;
+        (Catalog::new(&project.layered.nodes).0, project.sources)
+    } else {
+        (Catalog::builtin(), Sources::default())
+    };
+    let (proposal, cut) = survey::survey(&root, &catalog, &mut sources)?;
+    if cut {
+        ui.warn("this repository has more files than were looked at: what lies deep in it may be missing");
+    }
+    if proposal.is_empty() {
+        ui.say("nothing was found that the catalog knows");
+    }
+    let text = |agent: Option<&str>| proposal.text(agent, args.base.as_deref(), &agents);
+    if !ask && !args.yes {
+        ui.data(&text(agent));
+        ui.say(&match vacant(&path) {
+            Ok(()) => format!("nothing was written: `--yes` writes this to {}", path.display()),
+            Err(_) => format!("nothing was written: {} exists already", path.display()),
+        });
+        return Ok(0);
+    }
+    let agent = match agent {
+        Some(agent) => Some(agent),
+        None if ask => Some(ui.choose("agent", &agents)?),
+        None => None,
+    };
+    let text = text(agent);
+    if ask && !confirmed(ui, &text, &path)? {
+        ui.say("nothing was written");
+        return Ok(0);
+    }
+    write(&path, &text)?;
+    for remark in proposal.remarks() {
+        ui.say(&remark);
+    }
+    let next = agent
+        .map_or_else(|| "take an agent in it, `silo lock`".to_string(), |agent| format!("`silo lock`, commit both files, `silo {agent}`"));
+    ui.say(&format!("wrote {}; next: {next}", path.display()));
+    Project::load(directory, &ContainerOptions::default()).map(|_| 0)
+}
+
+/// Shows the text and asks whether to write it.
+fn confirmed(ui: &Ui, text: &str, path: &Path) -> Result<bool, Failure> {
+    for line in text.lines() {
+        ui.say(&format!("  {line}"));
+    }
+    ui.confirm(&format!("write this to {}?", path.display()))
 }
 
 /// The directory that a command works in: absolute, links resolved.
