@@ -100,8 +100,8 @@ pub fn import(id: SourceId, format: Format, audience: Audience, names: &Names, s
     let source = sources.get(id);
     let mut draft = Draft::new(sources);
     let read = match format {
-        Format::Devcontainer => jsonc::parse(id, &source.text).and_then(|root| devcontainer::read(&root, audience, names, &mut draft)),
-        Format::Silo => jsonc::parse(id, &source.text).and_then(|root| silo::read(&root, audience, names, &mut draft)),
+        Format::Devcontainer => once(id, &source.text, &mut draft).and_then(|root| devcontainer::read(&root, audience, names, &mut draft)),
+        Format::Silo => once(id, &source.text, &mut draft).and_then(|root| silo::read(&root, audience, names, &mut draft)),
         Format::ToolVersions => tool_versions::read(id, &source.text, names, &mut draft),
         Format::Mise => tables::parse(id, &source.text).and_then(|root| mise::read(&root, audience, names, &mut draft)),
     };
@@ -121,6 +121,15 @@ pub fn import(id: SourceId, format: Format, audience: Audience, names: &Names, s
     let tail = agents(&draft, names);
     let (text, notes) = draft.finish(&heading, &tail);
     Ok(Imported { text, notes })
+}
+
+/// A JSON file in which every name stands once; what stands there again later is noted.
+fn once(id: SourceId, text: &str, draft: &mut Draft) -> Result<Value, Problem> {
+    let mut root = jsonc::parse(id, text)?;
+    for field in root.take_doubles() {
+        draft.missing(field.name_span, field.name, "it stands there twice, and the last one counts");
+    }
+    Ok(root)
 }
 
 /// Reads a JSON file, with or without comments.

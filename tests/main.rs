@@ -11,6 +11,7 @@ mod architecture;
 mod cases;
 mod catalog;
 mod cli;
+mod detect;
 mod document;
 mod documentation;
 mod emit;

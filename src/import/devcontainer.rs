@@ -17,12 +17,8 @@ use crate::source::Span;
 pub(super) fn read(root: &Value, audience: Audience, names: &Names, draft: &mut Draft) -> Result<(), Problem> {
     let Some(fields) = root.table() else { return Err(not_a_table(root, "devcontainer.json")) };
     let places = Places { workspace: root.get("workspaceFolder").and_then(Value::text).map(str::to_string) };
-    for (index, field) in fields.iter().enumerate() {
+    for field in fields {
         let (name, span) = (field.name.as_str(), field.name_span);
-        if fields.iter().skip(index + 1).any(|later| later.name == field.name) {
-            draft.missing(span, name, "it stands in the file twice, and the last one counts");
-            continue;
-        }
         match name {
             "image" => match field.value.text() {
                 Some(text) => image::add(draft, names, text, field.value.span, name),
@@ -267,7 +263,7 @@ fn environment(field: &Field, places: &Places, audience: Audience, draft: &mut D
             continue;
         };
         if variable.name == "PATH" {
-            path(&value, span, &what, draft);
+            path(&value, places, span, &what, draft);
             continue;
         }
         if let Some(host) = host_variable(&value) {
@@ -311,10 +307,11 @@ fn host_variable(value: &str) -> Option<&str> {
 }
 
 /// Folders that are added to the PATH.
-fn path(value: &str, span: Span, what: &str, draft: &mut Draft) {
+fn path(value: &str, places: &Places, span: Span, what: &str, draft: &mut Draft) {
     let protected = value.replace("${containerEnv:PATH}", "").replace("${PATH}", "").replace("$PATH", "");
     for folder in protected.split(':').filter(|folder| !folder.is_empty()) {
-        if folder.starts_with('/') && !folder.contains("${") {
+        let inside = places.container(folder).is_ok_and(|path| path.starts_with("%{workspace}"));
+        if folder.starts_with('/') && !folder.contains("${") && !inside {
             mise::folder(draft, folder, span, what);
         } else {
             draft.missing(span, what, format!("`{}` is no folder of the image", document::one_line(folder)));

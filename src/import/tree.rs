@@ -1,5 +1,7 @@
 //! What a structured file of another tool holds, whatever it is written in: values with their places.
 
+use std::collections::BTreeSet;
+
 use crate::source::Span;
 
 /// A value and where it stands.
@@ -83,6 +85,30 @@ impl Value {
     /// The value at a path of names, split at dots.
     pub fn at(&self, path: &str) -> Option<&Value> {
         path.split('.').try_fold(self, |value, name| value.get(name))
+    }
+
+    /// Takes out the fields of tables that stand there a second time later on, as the readers of JSON do, and returns them.
+    pub fn take_doubles(&mut self) -> Vec<Field> {
+        let mut doubles = Vec::new();
+        match &mut self.kind {
+            Kind::Table(fields) => {
+                let mut later = BTreeSet::new();
+                let mut kept = Vec::new();
+                for mut field in std::mem::take(fields).into_iter().rev() {
+                    if later.insert(field.name.clone()) {
+                        doubles.extend(field.value.take_doubles());
+                        kept.push(field);
+                    } else {
+                        doubles.push(field);
+                    }
+                }
+                kept.reverse();
+                *fields = kept;
+            }
+            Kind::List(values) => doubles.extend(values.iter_mut().flat_map(Value::take_doubles)),
+            Kind::Text(_) | Kind::Number(_) | Kind::Bool(_) | Kind::Date(_) | Kind::Null => {}
+        }
+        doubles
     }
 
     /// What it is, in words.
