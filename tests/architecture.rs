@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The stages in pipeline order: a module may use those before it.
-const PIPELINE: [&str; 15] = [
-    "digest", "source", "problem", "document", "schema", "layers", "catalog", "spec", "import", "detect", "lock", "plan", "identity",
-    "emit", "launch",
+const PIPELINE: [&str; 16] = [
+    "digest", "source", "template", "problem", "document", "schema", "layers", "catalog", "spec", "import", "detect", "lock", "plan",
+    "identity", "emit", "launch",
 ];
 
 /// Foreign crates and the one place that may name each.

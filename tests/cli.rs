@@ -218,7 +218,44 @@ const MISTAKES: &[Mistake] = &[
         },
         args: CHECK,
         code: Code::ImportCycle,
-        says: &["silo.kdl → a.kdl → b.kdl → a.kdl", "b.kdl:1"],
+        says: &["[a.kdl:1:8]", "imports b.kdl", "[b.kdl:1:8]", "which imports a.kdl again"],
+    },
+    Mistake {
+        name: "too many files",
+        make: |place| {
+            let mut imports = String::new();
+            for index in 0..10_000 {
+                imports.push_str(&format!("import \"{index}.kdl\"\n"));
+            }
+            place.write("silo.kdl", &imports);
+            for index in 0..300 {
+                place.write(&format!("{index}.kdl"), "");
+            }
+        },
+        args: CHECK,
+        code: Code::ImportLimit,
+        says: &["more than 256 files", "silo.kdl:257"],
+    },
+    Mistake {
+        name: "imports that go on and on",
+        make: |place| {
+            place.write("silo.kdl", "import \"0.kdl\"\n");
+            for index in 0..40 {
+                place.write(&format!("{index}.kdl"), &format!("import \"{}.kdl\"\n", index + 1));
+            }
+        },
+        args: CHECK,
+        code: Code::ImportLimit,
+        says: &["more than 32 deep"],
+    },
+    Mistake {
+        name: "a file that is not in the catalog",
+        make: |place| {
+            place.write("silo.kdl", "import \"catalog:stack/wbe\"\n");
+        },
+        args: CHECK,
+        code: Code::ImportMissing,
+        says: &["did you mean `catalog:stack/web`?"],
     },
     Mistake {
         name: "a lock that is no KDL",
@@ -306,6 +343,15 @@ const MISTAKES: &[Mistake] = &[
         args: COMPILE,
         code: Code::CopySource,
         says: &["data/link leads outside the repository"],
+    },
+    Mistake {
+        name: "two versions of one language",
+        make: |place| {
+            place.write("silo.kdl", format!("{MINIMAL}language node version=\"20\"\nwhen ci=#true {{ language node version=\"22\"; }}\n"));
+        },
+        args: &["lock"],
+        code: Code::LockVariants,
+        says: &["what is asked of language node depends on a condition", "silo.kdl:4", "another layer, tool or language"],
     },
     Mistake {
         name: "a pipe to copy",
@@ -531,6 +577,35 @@ fn nothing_of_the_caller_is_in_the_identity() {
     fs::create_dir_all(there.home().join(".config/silo")).unwrap();
     fs::write(there.home().join(".config/silo/silo.kdl"), "tool jq\nenv EDITOR=\"vi\"\n").unwrap();
     assert_eq!(there.run(&["hash", "claude"]).expect(0).out, base);
+}
+
+#[test]
+fn one_lock_holds_what_every_condition_may_ask_for() {
+    let place = Place::new();
+    let both = format!("{MINIMAL}agent codex\n");
+    let conditions = "when agent=claude { tool jq; }\nwhen arch=\"!x86_64|aarch64\" { tool gh; }\nwhen ci=#true { tool zsh; }\n\
+                      when exists=\"nowhere\" { tool ripgrep; }\n";
+    place.write("silo.kdl", format!("{both}{conditions}")).write("silo.lock", lock(&format!("{both}tool jq\ntool zsh\n")));
+    let check = place.run(&["check", "--locked"]);
+    assert!(check.expect(0).err.contains("silo.lock fits"), "{}", check.err);
+    assert!(check.err.contains("silo::spec::split-identity") && check.err.contains("on `ci`"), "{}", check.err);
+    // Each agent has the image that a configuration without conditions would give it.
+    let hash = |agent: &str| place.run(&["hash", agent]).expect(0).out.clone();
+    let plain = |agent: &str, text: &str| {
+        let other = Place::new();
+        other.locked(&format!("{both}{text}"));
+        other.run(&["hash", agent]).expect(0).out.clone()
+    };
+    assert_eq!(hash("claude"), plain("claude", "tool jq\n"));
+    assert_eq!(hash("codex"), plain("codex", ""));
+    let mut ci = place.command(&["hash", "codex"]);
+    assert_eq!(Ran::of(ci.env("CI", "true").output().unwrap()).expect(0).out, plain("codex", "tool zsh\n"));
+    // What only another machine needs is missed as well.
+    place.write("silo.lock", lock(&format!("{both}tool jq\n")));
+    let check = place.run(&["check", "--locked"]);
+    assert!(check.expect(1).err.contains("tool zsh is new"), "{}", check.err);
+    place.write("silo.lock", lock(&format!("{both}tool jq\ntool zsh\ntool gh\n")));
+    assert!(place.run(&["check", "--locked"]).expect(1).err.contains("tool gh is no longer asked for"));
 }
 
 #[test]

@@ -26,7 +26,7 @@ use super::ui::progress::{Picture, Progress, Step, seconds};
 /// A lock that fits; one that is missing or stale is brought up to date first, unless the caller forbids it.
 pub async fn ensure_lock(ui: &Ui, project: &mut Project, scope: Scope, locking: Locking) -> Result<Lock, Failure> {
     let lock = project.read_lock(scope)?;
-    match (lock::state(&project.spec(scope).image, lock.as_ref()), lock) {
+    match (lock::state(&project.lockable(scope)?, lock.as_ref()), lock) {
         (LockState::Fresh, Some(lock)) => Ok(lock),
         _ if locking.locked => project.fresh_lock(scope),
         (LockState::Stale(changes), _) => {
@@ -67,7 +67,7 @@ pub async fn update_lock(ui: &Ui, project: &mut Project, scope: Scope, update: f
             });
         }
     };
-    let image = project.spec(scope).image.clone();
+    let image = project.lockable(scope)?;
     let resolved = fetch::resolve(&image, old.as_ref(), &options, &report).await;
     ui.clear_transient();
     let (lock, problems) = resolved.map_err(|problems| Failure::Problems { problems, sources: Box::new(project.sources.clone()) })?;

@@ -1,28 +1,28 @@
 //! From a working directory to a decoded configuration and its lock: reading what the pipeline asks for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use silo::catalog::Catalog;
 use silo::digest;
-use silo::document::{self, Document};
+use silo::document;
 use silo::identity::{self, Identity, Preimage};
 use silo::launch::{self, Host, Launch, Program, Start, Terminal};
-use silo::layers::{self, File, Layered};
+use silo::layers::{self, Facts, File, Layered, Reach};
 use silo::lock::{self, Lock, LockState, LockedImage};
 use silo::plan::{self, Plan, Target};
 use silo::problem::{Code, Problem, Problems};
-use silo::schema::{self, FileKind};
 use silo::source::{Layer, Source, Sources};
 use silo::spec::decode as spec_decode;
-use silo::spec::{Backend, EnvValue, Name, Spec};
+use silo::spec::{Backend, EnvValue, ImageSpec, Name, Spec};
 
 use super::cli::ContainerOptions;
 use super::facts::{self, Caller};
 use super::failure::{Failure, system};
 use super::files::{self, LOCK_FILE, Places};
+use super::reader::{self, Reading};
 
 /// A configuration, read and decoded.
 #[derive(Debug)]
@@ -43,6 +43,12 @@ pub struct Project {
     pub shared: Spec,
     /// Warnings so far.
     pub warnings: Problems,
+    /// The files as they were read, for those who need to look at them under other facts.
+    documents: Vec<File>,
+    /// What conditions looked at.
+    facts: Facts,
+    /// The meanings for each agent, where a condition looks at the agent: of all layers, and of the shared ones.
+    agents: BTreeMap<Name, (Spec, Spec)>,
 }
 
 /// Everything silo knows about one image.
@@ -89,22 +95,13 @@ impl Project {
         };
         let workspace = directory.canonicalize().map_err(system(format!("opening the directory {}", directory.display())))?;
         let places = Places::find(&caller, &workspace);
-        let mut reader = Reader {
-            caller: &caller,
-            places: &places,
-            sources: Sources::default(),
-            problems: Problems::default(),
-            files: Vec::new(),
-            paths: Vec::new(),
-            complete: true,
-        };
-        reader.read_all(options);
-        let Reader { mut sources, mut problems, files, paths, complete, .. } = reader;
+        let Reading { mut sources, mut problems, files, paths, complete } = reader::read(&caller, &places, options);
+        let facts = facts::facts(&places.root, &files);
 
         let stop = |problems: Problems, sources: Sources| Failure::Problems { problems, sources: Box::new(sources) };
         // Files that can be read are looked at to the end, so that everything wrong is said at once; only what a stage says again about a
         // place that an earlier one complained of is left out.
-        let (layered, found) = layers::merge(&files);
+        let (layered, found) = layers::merge(&files, &facts);
         problems.extend_new(found);
         let (spec, found) = decode(&layered, &mut sources);
         // Where a file is missing, so may be what others refer to.
@@ -118,12 +115,110 @@ impl Project {
         let (shared, found) = if files.iter().all(|file| file.layer.is_shared()) {
             (Some(spec.clone()), Problems::default())
         } else {
-            decode(&layers::merge(&shared(&files)).0, &mut sources)
+            decode(&layers::merge(&layers::shared(&files), &facts).0, &mut sources)
         };
         let Some(shared) = shared.filter(|_| !found.has_errors()) else {
             return Err(stop(found, sources));
         };
-        Ok(Project { caller, places, sources, files: paths, layered, spec, shared, warnings: problems })
+        let mut project = Project {
+            caller,
+            places,
+            sources,
+            files: paths,
+            layered,
+            spec,
+            shared,
+            warnings: problems,
+            documents: files,
+            facts,
+            agents: BTreeMap::new(),
+        };
+        project.load_agents()?;
+        Ok(project)
+    }
+
+    /// Reads the configuration once more for each agent, where that makes a difference.
+    fn load_agents(&mut self) -> Result<(), Failure> {
+        if !layers::dependencies(self.documents.iter().map(|file| &file.document)).contains("agent") {
+            return Ok(());
+        }
+        let shared = layers::shared(&self.documents);
+        for agent in self.spec.run.agents.iter().map(|agent| agent.name.clone()).collect::<Vec<_>>() {
+            let facts = Facts { agent: Some(agent.to_string()), ..self.facts.clone() };
+            let all = self.meaning(&self.documents.clone(), &facts)?;
+            let shared = self.meaning(&shared, &facts)?;
+            self.agents.insert(agent, (all, shared));
+        }
+        Ok(())
+    }
+
+    /// What some files mean under some facts. A problem says under which, where they are not those of this machine.
+    fn meaning(&mut self, files: &[File], facts: &Facts) -> Result<Spec, Failure> {
+        let (layered, mut problems) = layers::merge(files, facts);
+        let (spec, found) = decode(&layered, &mut self.sources);
+        problems.extend_new(found);
+        if let Some(spec) = spec.filter(|_| !problems.has_errors()) {
+            return Ok(spec);
+        }
+        let place = layers::difference(facts, &self.facts);
+        let mut told = Problems::default();
+        for problem in problems.iter().cloned() {
+            let message = if place.is_empty() { problem.message } else { format!("{} (where {place})", problem.message) };
+            told.push(Problem { message, ..problem });
+        }
+        Err(Failure::Problems { problems: told, sources: Box::new(self.sources.clone()) })
+    }
+
+    /// What the lock of a scope has to answer: the image under every fact that its conditions look at. A committed lock holds for every
+    /// machine, the caller's own for this one.
+    pub fn lockable(&mut self, scope: Scope) -> Result<ImageSpec, Failure> {
+        let (files, reach) = match scope {
+            Scope::Shared => (layers::shared(&self.documents), Reach::EveryMachine),
+            Scope::Personal => (self.documents.clone(), Reach::ThisMachine),
+        };
+        let agents: Vec<String> = self.spec(scope).run.agents.iter().map(|agent| agent.name.to_string()).collect();
+        let worlds = layers::worlds(&files, &self.facts, &agents, reach);
+        let own = self.spec(scope).image.clone();
+        let others: Vec<ImageSpec> =
+            worlds[1..].iter().map(|facts| Ok(self.meaning(&files, facts)?.image)).collect::<Result<_, Failure>>()?;
+        let (all, problems) = lock::union(&own, &others);
+        if problems.has_errors() {
+            return Err(Failure::Problems { problems, sources: Box::new(self.sources.clone()) });
+        }
+        Ok(all)
+    }
+
+    /// Warns where the committed files give one commit different images, on the host's system or in CI: what CI builds is then of no use to
+    /// anybody else.
+    pub fn split_identities(&mut self) -> Result<Problems, Failure> {
+        let files = layers::shared(&self.documents);
+        let mut problems = Problems::default();
+        for (name, span) in layers::conditions(&files, &["os", "host", "ci"]) {
+            let mut other = self.facts.clone();
+            match name.as_str() {
+                "os" => other.os = if other.os == "linux" { "macos" } else { "linux" }.to_string(),
+                "ci" => other.ci = !other.ci,
+                _ => other.host = "another".to_string(),
+            }
+            let (here, there) = (self.meaning(&files, &self.facts.clone())?, self.meaning(&files, &other)?);
+            if here.image != there.image {
+                problems.push(
+                    Problem::new(Code::SplitIdentity, format!("with this condition on `{name}`, one commit has several images"))
+                        .at(span, "what CI builds, a laptop may not find")
+                        .help("let it guard only what a container gets when it runs, such as `env` with `phase=run`, `pre_run`, `mount`, `resources`"),
+                );
+            }
+        }
+        Ok(problems)
+    }
+
+    /// The specification of a scope for one image, where conditions may look at the agent.
+    pub fn spec_of(&self, scope: Scope, target: &Target) -> &Spec {
+        match (target, scope) {
+            (Target::Environment, _) => self.spec(scope),
+            (Target::Agent(name), Scope::Personal) => self.agents.get(name).map_or(&self.spec, |(all, _)| all),
+            (Target::Agent(name), Scope::Shared) => self.agents.get(name).map_or(&self.shared, |(_, shared)| shared),
+        }
     }
 
     /// The specification of a scope.
@@ -141,7 +236,8 @@ impl Project {
 
     /// Which image commands of this directory are about: the project's own, the caller's when their own files change what is in it.
     pub fn image_scope(&self) -> Scope {
-        if self.is_committed() && self.spec.image == self.shared.image { Scope::Shared } else { Scope::Personal }
+        let same = self.spec.image == self.shared.image && self.agents.values().all(|(all, shared)| all.image == shared.image);
+        if self.is_committed() && same { Scope::Shared } else { Scope::Personal }
     }
 
     /// The scope of the committed files, when there are any: what the same commit gives on every machine.
@@ -254,7 +350,7 @@ impl Project {
     pub fn fresh_lock(&mut self, scope: Scope) -> Result<Lock, Failure> {
         let lock = self.read_lock(scope)?;
         let name = self.lock_name(scope);
-        match lock::state(&self.spec(scope).image, lock.as_ref()) {
+        match lock::state(&self.lockable(scope)?, lock.as_ref()) {
             LockState::Fresh => {}
             LockState::Missing => {
                 return Err(
@@ -278,7 +374,7 @@ impl Project {
 
     /// Compiles one agent's image from a lock that fits.
     pub fn compile(&self, scope: Scope, lock: &Lock, target: &Target) -> Result<Compiled, Failure> {
-        let (locked, problems) = lock::apply(&self.spec(scope).image, lock);
+        let (locked, problems) = lock::apply(&self.spec_of(scope, target).image, lock);
         let Some(locked) = locked.filter(|_| !problems.has_errors()) else {
             return Err(Failure::Problems { problems, sources: Box::new(self.sources.clone()) });
         };
@@ -321,7 +417,7 @@ impl Project {
             Target::Environment => None,
         };
         let start = Start { agent, program: program.clone() };
-        let run = &self.spec.run;
+        let run = &self.spec_of(Scope::Personal, target).run;
         let wanted = run.env.iter().chain(run.agents.iter().flat_map(|agent| &agent.env));
         let env = wanted
             .filter(|variable| variable.value == EnvValue::Host)
@@ -396,210 +492,4 @@ fn terminal() -> Terminal {
     } else {
         Terminal::Pipe
     }
-}
-
-/// The files of the layers that every machine shares, import relations kept.
-fn shared(files: &[File]) -> Vec<File> {
-    let mut kept = vec![None; files.len()];
-    let mut count = 0;
-    for (index, file) in files.iter().enumerate() {
-        if file.layer.is_shared() {
-            kept[index] = Some(count);
-            count += 1;
-        }
-    }
-    files
-        .iter()
-        .filter(|file| file.layer.is_shared())
-        .map(|file| File {
-            layer: file.layer,
-            document: file.document.clone(),
-            imports: file.imports.iter().filter_map(|import| kept[*import]).collect(),
-        })
-        .collect()
-}
-
-/// Reads files and what they import.
-struct Reader<'a> {
-    caller: &'a Caller,
-    places: &'a Places,
-    sources: Sources,
-    problems: Problems,
-    files: Vec<File>,
-    paths: Vec<(PathBuf, Layer)>,
-    /// Whether every file was there and could be parsed.
-    complete: bool,
-}
-
-/// Imports within imports.
-const IMPORT_DEPTH: usize = 32;
-/// Files of one configuration.
-const FILE_COUNT: usize = 256;
-
-impl Reader<'_> {
-    fn read_all(&mut self, options: &ContainerOptions) {
-        // A file that says `silo root=#true` ends the walk upwards, so the nearest is read first.
-        let mut found = Vec::new();
-        let mut rooted = false;
-        for candidate in self.places.candidates.iter().rev() {
-            let upwards = matches!(candidate.layer, Layer::Project(_) | Layer::Local(_) | Layer::Above(_));
-            if upwards && rooted {
-                continue;
-            }
-            if let Some(document) = self.read(&candidate.path, candidate.layer) {
-                rooted |= matches!(candidate.layer, Layer::Project(_)) && is_root(&document);
-                found.push((candidate.path.clone(), candidate.layer, document));
-            }
-        }
-        for (path, layer, document) in found.into_iter().rev() {
-            self.paths.push((path.clone(), layer));
-            self.add(&path, layer, document, &mut vec![path.clone()]);
-        }
-        self.add_text("the environment", Layer::Environment, &environment_text());
-        self.add_text("the command line", Layer::CommandLine, &options_text(options));
-    }
-
-    fn name(&self, path: &Path) -> String {
-        files::display_name(path, &self.places.workspace, &self.caller.home)
-    }
-
-    fn read(&mut self, path: &Path, layer: Layer) -> Option<Document> {
-        let name = self.name(path);
-        match files::read_configuration(path, &name, document::MAX_BYTES) {
-            Ok(text) => self.parse(&name, layer, text?),
-            Err(problem) => {
-                self.complete = false;
-                self.problems.push(problem);
-                None
-            }
-        }
-    }
-
-    fn parse(&mut self, name: &str, layer: Layer, text: String) -> Option<Document> {
-        let id = self.sources.add(Source { name: name.to_string(), text: text.clone(), layer });
-        let (document, problems) = document::parse(id, &text);
-        self.complete &= document.is_some() && !problems.has_errors();
-        self.problems.extend(problems);
-        if let Some(document) = &document {
-            self.problems.extend(schema::check(document, FileKind::Configuration));
-        }
-        document
-    }
-
-    fn add_text(&mut self, name: &str, layer: Layer, text: &str) {
-        if text.is_empty() {
-            return;
-        }
-        if let Some(document) = self.parse(name, layer, text.to_string()) {
-            self.files.push(File { layer, document, imports: Vec::new() });
-        }
-    }
-
-    /// Adds a file after those that it imports; returns its index.
-    fn add(&mut self, path: &Path, layer: Layer, document: Document, chain: &mut Vec<PathBuf>) -> usize {
-        let mut imports = Vec::new();
-        for include in document::includes(&document) {
-            let folder = path.parent().unwrap_or(Path::new("/"));
-            let target = match include.target.strip_prefix("~/") {
-                Some(rest) => self.caller.home.join(rest),
-                None => folder.join(&include.target),
-            };
-            let name = self.name(&target);
-            let Ok(target) = target.canonicalize() else {
-                if !include.optional {
-                    self.complete = false;
-                    self.problems.push(
-                        Problem::new(Code::ImportMissing, format!("{name} does not exist"))
-                            .at(include.span, "imported here")
-                            .help("create the file, or write `optional=#true` if it may be missing"),
-                    );
-                }
-                continue;
-            };
-            if !layer.is_operator() && !target.starts_with(&self.places.root) {
-                self.problems.push(
-                    Problem::new(Code::ImportOutside, format!("{name} is outside the repository"))
-                        .at(include.span, "a project's file may import only what the repository holds")
-                        .help("move the file into the repository, or import it from your own ~/.config/silo/silo.kdl"),
-                );
-                continue;
-            }
-            if chain.contains(&target) || chain.len() > IMPORT_DEPTH || self.files.len() > FILE_COUNT {
-                let hops: Vec<String> = chain.iter().chain([&target]).map(|path| self.name(path)).collect();
-                self.problems.push(
-                    Problem::new(Code::ImportCycle, format!("files import each other: {}", hops.join(" → ")))
-                        .at(include.span, "this import closes the circle")
-                        .help("remove one of the imports"),
-                );
-                continue;
-            }
-            if let Some(imported) = self.read(&target, layer) {
-                chain.push(target.clone());
-                imports.push(self.add(&target, layer, imported, chain));
-                chain.pop();
-            }
-        }
-        self.files.push(File { layer, document, imports });
-        self.files.len() - 1
-    }
-}
-
-fn is_root(document: &Document) -> bool {
-    document
-        .nodes
-        .iter()
-        .filter(|node| node.name == "silo")
-        .any(|node| node.property("root").is_some_and(|entry| entry.value == document::Value::Bool(true)))
-}
-
-/// The `SILO_*` variables that configure, as the text that says the same.
-fn environment_text() -> String {
-    let mut text = String::new();
-    for (name, pattern) in [
-        ("SILO_AGENT", "use agent="),
-        ("SILO_BACKEND", "use backend="),
-        ("SILO_MEMORY", "resources memory="),
-        ("SILO_CPUS", "resources cpus="),
-    ] {
-        if let Ok(value) = std::env::var(name)
-            && !value.is_empty()
-        {
-            text.push_str(&format!("{pattern}{} // ${name}\n", number_or_text(&value)));
-        }
-    }
-    text
-}
-
-/// The command line's options, as the text that says the same.
-fn options_text(options: &ContainerOptions) -> String {
-    let mut text = String::new();
-    for variable in &options.env {
-        match variable.split_once('=') {
-            Some((name, value)) => text.push_str(&format!("env {}={} // --env\n", document::quote(name), document::quote(value))),
-            None => text.push_str(&format!("env {} // --env\n", document::quote(variable))),
-        }
-    }
-    for mount in &options.mount {
-        let (path, mode) = match mount.strip_suffix(":rw") {
-            Some(path) => (path, "rw"),
-            None => (mount.strip_suffix(":ro").unwrap_or(mount), "ro"),
-        };
-        let path = std::path::absolute(path).map_or_else(|_| path.to_string(), |path| path.display().to_string());
-        text.push_str(&format!("mount {} mode={mode} // --mount\n", document::quote(&path)));
-    }
-    if let Some(memory) = &options.memory {
-        text.push_str(&format!("resources memory={} // --memory\n", document::quote(memory)));
-    }
-    if let Some(cpus) = &options.cpus {
-        text.push_str(&format!("resources cpus={} // --cpus\n", number_or_text(cpus)));
-    }
-    text
-}
-
-fn number_or_text(value: &str) -> String {
-    let digits = !value.is_empty()
-        && value.chars().all(|c| c.is_ascii_digit() || c == '.')
-        && value.starts_with(|c: char| c.is_ascii_digit())
-        && !value.ends_with('.');
-    if digits { value.to_string() } else { document::quote(value) }
 }

@@ -22,6 +22,8 @@ pub fn check(ui: &Ui, directory: Option<&Path>, args: &Check) -> Result<u8, Fail
         }
         other => other?,
     };
+    let split = project.split_identities()?;
+    project.warnings.extend(split);
     if args.json {
         ui.json(&as_json(&project.warnings, &project.sources));
     } else {
@@ -32,7 +34,7 @@ pub fn check(ui: &Ui, directory: Option<&Path>, args: &Check) -> Result<u8, Fail
     }
     let lock = project.read_lock(Scope::Shared)?;
     let name = project.lock_name(Scope::Shared);
-    let locked = match lock::state(&project.shared.image, lock.as_ref()) {
+    let locked = match lock::state(&project.lockable(Scope::Shared)?, lock.as_ref()) {
         LockState::Fresh => format!("{name} fits"),
         LockState::Missing => format!("no {name} yet: `silo lock` writes it"),
         LockState::Stale(changes) => format!("{name} is stale ({}): `silo lock` updates it", changes.join("; ")),
