@@ -7,7 +7,7 @@ use super::component::{self, Asked};
 use super::draft::{Draft, Line, Section};
 use super::place::Places;
 use super::tree::{Field, Kind, Value};
-use super::{Audience, image, mise, not_a_table, pass_variable, set_variable};
+use super::{Audience, image, literal, mise, not_a_table, pass_variable, set_variable};
 use crate::catalog::Names;
 use crate::document;
 use crate::problem::Problem;
@@ -213,7 +213,7 @@ fn features(field: &Field, names: &Names, draft: &mut Draft) {
                             let value = match option.value.kind {
                                 Kind::Bool(value) => document::Value::Bool(value),
                                 Kind::Text(_) | Kind::Number(_) | Kind::Date(_) | Kind::Null | Kind::List(_) | Kind::Table(_) => {
-                                    document::Value::String(value)
+                                    document::Value::String(literal(&value))
                                 }
                             };
                             options.push((other.to_string(), value));

@@ -144,7 +144,7 @@ pub(super) fn folder(draft: &mut Draft, path: &str, span: Span, what: &str) {
     } else if !super::fits_line(path) {
         draft.missing(span, what, "it holds a character that no path of silo.kdl can");
     } else {
-        draft.inside(Section::Layers, "layer", "path", span, Some(Line::new("path", span).argument(path)));
+        draft.inside(Section::Layers, "layer", "path", span, Some(Line::new("path", span).argument(literal(path))));
     }
 }
 

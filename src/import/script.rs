@@ -1,6 +1,7 @@
 //! Commands that another tool runs, as scripts.
 
 use super::draft::{Draft, Line, Section};
+use super::literal;
 use crate::source::Span;
 
 /// One word of a shell command.
@@ -33,7 +34,7 @@ pub(super) fn lifecycle(draft: &mut Draft, script: &str, span: Span, what: &str)
         if script.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').any(|word| word == "sudo") {
             draft.changed(span, what, "it uses `sudo`, and nothing is root in a container of silo: move that part to `post_build`");
         }
-        draft.add(Section::PreRun, Line::new("pre_run", span).argument(script));
+        draft.add(Section::PreRun, Line::new("pre_run", span).argument(literal(script)));
         return;
     };
     match packages(&parts) {
@@ -46,7 +47,7 @@ pub(super) fn lifecycle(draft: &mut Draft, script: &str, span: Span, what: &str)
             draft.missing(span, what, "it needs root and files that are there when a container runs, where nothing is root: what an image must have is put there by `post_build`");
         }
         None => {
-            draft.add(Section::PostBuild, Line::new("post_build", span).argument(parts.join(" && ")));
+            draft.add(Section::PostBuild, Line::new("post_build", span).argument(literal(&parts.join(" && "))));
             draft.changed(span, what, "it needs root, so it runs while the image is built, where the repository is not");
         }
     }

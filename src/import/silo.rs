@@ -177,7 +177,7 @@ fn hook(
     } else if !script::fits(text) {
         draft.missing(span, what, "it holds a character that no script can carry");
     } else {
-        let line = Line::new(name, span).argument(text.replace("\r\n", "\n"));
+        let line = Line::new(name, span).argument(literal(&text.replace("\r\n", "\n")));
         // It ran as the container's user, whose packages and settings it may change.
         let line = if name == "post_build" { line.text("as", "user") } else { line };
         put(draft, section, line);
