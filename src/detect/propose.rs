@@ -110,10 +110,17 @@ struct Hit {
     line: usize,
 }
 
+/// A file that was read in a format; no value when it is not of that format.
+struct Parsed {
+    path: String,
+    json: bool,
+    value: Option<(Value, SourceId)>,
+}
+
 /// Files that were parsed, each once.
 struct Reader {
     sources: Sources,
-    parsed: Vec<(String, bool, Option<(Value, SourceId)>)>,
+    parsed: Vec<Parsed>,
     unread: Vec<(String, String)>,
 }
 
@@ -148,8 +155,8 @@ impl Reader {
     }
 
     fn parse(&mut self, file: &Seen, json: bool) -> Option<(Value, SourceId)> {
-        if let Some((_, _, value)) = self.parsed.iter().find(|(path, known, _)| *path == file.path && *known == json) {
-            return value.clone();
+        if let Some(known) = self.parsed.iter().find(|known| known.path == file.path && known.json == json) {
+            return known.value.clone();
         }
         let text = file.text.as_deref()?;
         let id = self.sources.add(Source { name: file.path.clone(), text: text.to_string(), layer: Layer::CommandLine });
@@ -165,7 +172,7 @@ impl Reader {
                 None
             }
         };
-        self.parsed.push((file.path.clone(), json, value.clone()));
+        self.parsed.push(Parsed { path: file.path.clone(), json, value: value.clone() });
         value
     }
 }

@@ -213,7 +213,7 @@ impl<'a> Draft<'a> {
     fn clash(&mut self, clash: Option<Clash>) {
         if let Some(Clash { line, with }) = clash {
             let why = format!("`{}` says something else about it, and counts", document::print(&[with]).trim_end());
-            let what = document::print(&[line.node.clone()]);
+            let what = document::print(std::slice::from_ref(&line.node));
             self.missing(line.node.span, what.trim_end(), why);
         }
     }
