@@ -28,6 +28,8 @@ pub mod import;
 
 pub mod detect;
 
+pub mod trust;
+
 pub mod lock;
 
 pub mod plan;

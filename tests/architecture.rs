@@ -4,13 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The stages in pipeline order: a module may use those before it.
-const PIPELINE: [&str; 16] = [
-    "digest", "source", "template", "problem", "document", "schema", "layers", "catalog", "spec", "import", "detect", "lock", "plan",
-    "identity", "emit", "launch",
+const PIPELINE: [&str; 17] = [
+    "digest", "source", "template", "problem", "document", "schema", "layers", "catalog", "spec", "import", "detect", "trust", "lock",
+    "plan", "identity", "emit", "launch",
 ];
 
 /// Foreign crates and the one place that may name each.
-const OWNERS: [(&str, &[&str]); 24] = [
+const OWNERS: [(&str, &[&str]); 26] = [
     ("kdl", &["document"]),
     ("miette", &["problem", "shell/engine", "shell/ui"]),
     ("strsim", &["schema/"]),
@@ -18,6 +18,7 @@ const OWNERS: [(&str, &[&str]); 24] = [
     ("pep440_rs", &["lock/"]),
     ("pep508_rs", &["lock/"]),
     ("sha2", &["digest"]),
+    ("similar", &["trust/difference"]),
     ("tar", &["emit/", "shell/"]),
     ("toml", &["import/tables", "plan/registration"]),
     ("jsonc_parser", &["import/jsonc"]),
@@ -35,6 +36,7 @@ const OWNERS: [(&str, &[&str]); 24] = [
     ("crossterm", &["shell/ui", "shell/engine/docker/terminal"]),
     ("reqwest", &["shell/fetch"]),
     ("oci_spec", &["shell/engine/docker"]),
+    ("similar", &["shell/command/fmt"]),
 ];
 
 fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {

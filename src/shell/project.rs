@@ -1,6 +1,6 @@
 //! From a working directory to a decoded configuration and its lock: reading what the pipeline asks for.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -12,20 +12,22 @@ use silo::identity::{self, Identity, Preimage};
 use silo::launch::{self, Host, Launch, Program, Start, Terminal};
 use silo::layers::{self, Facts, File, Layered, Reach};
 use silo::lock::{self, Lock, LockState, LockedImage};
-use silo::plan::{self, Plan, Target};
+use silo::plan::{self, Plan, Target, Tree};
 use silo::problem::{Code, Problem, Problems};
-use silo::source::{Layer, Source, Sources};
+use silo::source::{Layer, Source, SourceId, Sources, Span};
 use silo::spec::decode as spec_decode;
 use silo::spec::{Backend, EnvValue, ImageSpec, Name, Spec};
+use silo::trust::{self, CommandLine};
 
 use super::cli::ContainerOptions;
 use super::facts::{self, Caller};
 use super::failure::{Failure, system};
 use super::files::{self, LOCK_FILE, Places};
-use super::reader::{self, Reading};
+use super::reader::{self, Outside, Reading};
+use super::trust::Standing;
 
 /// A configuration, read and decoded.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Project {
     /// The caller.
     pub caller: Caller,
@@ -43,6 +45,22 @@ pub struct Project {
     pub shared: Spec,
     /// Warnings so far.
     pub warnings: Problems,
+    /// Options of the command line that configure.
+    pub options: ContainerOptions,
+    /// What the command line alone hands over.
+    pub own: CommandLine,
+    /// Imports of the project's files that lead out of the repository.
+    pub outside: Vec<(String, Span)>,
+    /// The project's `.npmrc`.
+    pub npmrc: Option<SourceId>,
+    /// Whether the user trusts what is asked for.
+    pub trust: Standing,
+    /// Locks that were read: what was looked at once is what is used.
+    pub locks: BTreeMap<PathBuf, Option<String>>,
+    /// Files and folders of `copy` steps that were read.
+    pub trees: BTreeMap<String, Tree>,
+    /// Files that imports out of the repository brought, by index: no other machine has them.
+    foreign: Vec<usize>,
     /// The files as they were read, for those who need to look at them under other facts.
     documents: Vec<File>,
     /// What conditions looked at.
@@ -86,8 +104,31 @@ pub enum Scope {
 }
 
 impl Project {
-    /// Reads every layer and decodes it. All problems of all files come back at once.
+    /// Reads every layer and decodes it. All problems of all files come back at once. What is asked of the host and not trusted is not in it.
     pub fn load(directory: Option<&Path>, options: &ContainerOptions) -> Result<Project, Failure> {
+        Project::load_editable(directory, options, &mut BTreeMap::new())
+    }
+
+    /// As [`Project::load`], noting the files that silo may change for its caller, whatever becomes of the configuration.
+    pub fn load_editable(
+        directory: Option<&Path>,
+        options: &ContainerOptions,
+        editable: &mut BTreeMap<SourceId, PathBuf>,
+    ) -> Result<Project, Failure> {
+        super::trust::settle(Project::read_editable(directory, options, Outside::Skip, editable)?)
+    }
+
+    /// Reads every layer and decodes it, with everything that is asked for.
+    pub fn read(directory: Option<&Path>, options: &ContainerOptions, outside: Outside) -> Result<Project, Failure> {
+        Project::read_editable(directory, options, outside, &mut BTreeMap::new())
+    }
+
+    fn read_editable(
+        directory: Option<&Path>,
+        options: &ContainerOptions,
+        outside: Outside,
+        editable: &mut BTreeMap<SourceId, PathBuf>,
+    ) -> Result<Project, Failure> {
         let caller = Caller::read();
         let directory = match directory {
             Some(directory) => directory.to_path_buf(),
@@ -95,7 +136,9 @@ impl Project {
         };
         let workspace = directory.canonicalize().map_err(system(format!("opening the directory {}", directory.display())))?;
         let places = Places::find(&caller, &workspace);
-        let Reading { mut sources, mut problems, files, paths, complete } = reader::read(&caller, &places, options);
+        let reading = reader::read(&caller, &places, options, outside);
+        let Reading { mut sources, mut problems, files, paths, complete, origins, outside, foreign, npmrc } = reading;
+        editable.extend(origins.into_iter().filter(|(id, path)| is_editable(sources.get(*id).layer, path, &places)));
         let facts = facts::facts(&places.root, &files);
 
         let stop = |problems: Problems, sources: Sources| Failure::Problems { problems, sources: Box::new(sources) };
@@ -112,14 +155,16 @@ impl Project {
             return Err(stop(problems, sources));
         };
         // What the committed files say is among what all files say, so its problems were reported just now, unless another layer mends them.
-        let (shared, found) = if files.iter().all(|file| file.layer.is_shared()) {
+        let (shared, found) = if foreign.is_empty() && files.iter().all(|file| file.layer.is_shared()) {
             (Some(spec.clone()), Problems::default())
         } else {
-            decode(&layers::merge(&layers::shared(&files), &facts).0, &mut sources)
+            decode(&layers::merge(&layers::shared(&files, &foreign), &facts).0, &mut sources)
         };
         let Some(shared) = shared.filter(|_| !found.has_errors()) else {
             return Err(stop(found, sources));
         };
+        let alone: Vec<File> = files.iter().filter(|file| file.layer == Layer::CommandLine).cloned().collect();
+        let own = if alone.is_empty() { None } else { decode(&layers::merge(&alone, &facts).0, &mut sources).0 };
         let mut project = Project {
             caller,
             places,
@@ -129,6 +174,14 @@ impl Project {
             spec,
             shared,
             warnings: problems,
+            options: options.clone(),
+            own: own.map(|own| CommandLine::of(&own.run)).unwrap_or_default(),
+            outside,
+            npmrc,
+            trust: Standing::Free,
+            locks: BTreeMap::new(),
+            trees: BTreeMap::new(),
+            foreign,
             documents: files,
             facts,
             agents: BTreeMap::new(),
@@ -142,7 +195,7 @@ impl Project {
         if !layers::dependencies(self.documents.iter().map(|file| &file.document)).contains("agent") {
             return Ok(());
         }
-        let shared = layers::shared(&self.documents);
+        let shared = layers::shared(&self.documents, &self.foreign);
         for agent in self.spec.run.agents.iter().map(|agent| agent.name.clone()).collect::<Vec<_>>() {
             let facts = Facts { agent: Some(agent.to_string()), ..self.facts.clone() };
             let all = self.meaning(&self.documents.clone(), &facts)?;
@@ -173,7 +226,7 @@ impl Project {
     /// machine, the caller's own for this one.
     pub fn lockable(&mut self, scope: Scope) -> Result<ImageSpec, Failure> {
         let (files, reach) = match scope {
-            Scope::Shared => (layers::shared(&self.documents), Reach::EveryMachine),
+            Scope::Shared => (layers::shared(&self.documents, &self.foreign), Reach::EveryMachine),
             Scope::Personal => (self.documents.clone(), Reach::ThisMachine),
         };
         let agents: Vec<String> = self.spec(scope).run.agents.iter().map(|agent| agent.name.to_string()).collect();
@@ -191,7 +244,7 @@ impl Project {
     /// Warns where the committed files give one commit different images, on the host's system or in CI: what CI builds is then of no use to
     /// anybody else.
     pub fn split_identities(&mut self) -> Result<Problems, Failure> {
-        let files = layers::shared(&self.documents);
+        let files = layers::shared(&self.documents, &self.foreign);
         let mut problems = Problems::default();
         for (name, span) in layers::conditions(&files, &["os", "host", "ci"]) {
             let mut other = self.facts.clone();
@@ -218,6 +271,18 @@ impl Project {
             (Target::Environment, _) => self.spec(scope),
             (Target::Agent(name), Scope::Personal) => self.agents.get(name).map_or(&self.spec, |(all, _)| all),
             (Target::Agent(name), Scope::Shared) => self.agents.get(name).map_or(&self.shared, |(_, shared)| shared),
+        }
+    }
+
+    /// What all layers mean, for every image.
+    pub fn specs(&self) -> impl Iterator<Item = &Spec> {
+        std::iter::once(&self.spec).chain(self.agents.values().map(|(all, _)| all))
+    }
+
+    /// Takes everything of the host out of every run but what the command line hands over.
+    pub fn withhold(&mut self) {
+        for spec in std::iter::once(&mut self.spec).chain(self.agents.values_mut().map(|(all, _)| all)) {
+            spec.run = trust::withhold(&spec.run, &self.own);
         }
     }
 
@@ -314,11 +379,12 @@ impl Project {
         self.must_exist()?;
         let path = self.lock_path(scope);
         let name = files::display_name(&path, &self.places.workspace, &self.caller.home);
-        let text = match files::read_configuration(&path, &name, document::MAX_GENERATED_BYTES) {
-            Ok(None) => return Ok(None),
-            Ok(Some(text)) => text,
-            Err(problem) => return Err(self.stop(problem)),
+        let text = match self.locks.get(&path) {
+            Some(known) => known.clone(),
+            None => files::read_configuration(&path, &name, document::MAX_GENERATED_BYTES).map_err(|problem| self.stop(problem))?,
         };
+        self.locks.insert(path, text.clone());
+        let Some(text) = text else { return Ok(None) };
         let id = self.sources.add(Source { name, text: text.clone(), layer: Layer::Project(0) });
         let (lock, problems) = lock::parse(id, &text);
         if problems.has_errors() {
@@ -393,7 +459,10 @@ impl Project {
         plan::sources(locked)
             .into_iter()
             .map(|source| {
-                let tree = files::read_tree(&self.places.root, &source).map_err(|problem| self.stop(problem))?;
+                let tree = match self.trees.get(&source) {
+                    Some(known) => known.clone(),
+                    None => files::read_tree(&self.places.root, &source).map_err(|problem| self.stop(problem))?,
+                };
                 Ok((source, tree))
             })
             .collect()
@@ -432,18 +501,26 @@ impl Project {
             git_common_directory: facts::git_common_directory(&self.places.workspace).map(|path| path.display().to_string()),
             git_identity: facts::git_identity(),
             env,
-            existing: BTreeSet::new(),
+            existing: BTreeMap::new(),
+            guarded: super::trust::guarded(&self.caller),
             state: self.state_directory().display().to_string(),
             certificates: facts::certificate_bundle().map(|path| path.display().to_string()),
-            proxies: facts::proxy_settings().into_iter().filter(|(name, value)| name == "NO_PROXY" || !facts::is_loopback(value)).collect(),
+            proxies: self.proxies().into_iter().filter(|(name, value)| name == "NO_PROXY" || !facts::is_loopback(value)).collect(),
             image_path,
             project: self.key(),
             unique: unique(),
             terminal: terminal(),
         };
-        host.existing = launch::paths(run, &start, &host).into_iter().filter(|path| Path::new(path).exists()).collect();
+        let real = |path: String| Some((path.clone(), Path::new(&path).canonicalize().ok()?.display().to_string()));
+        host.existing = launch::paths(run, &start, &host).into_iter().filter_map(real).collect();
         let (launch, problems) = launch::launch(run, &start, &host, &compiled.identity);
         launch.filter(|_| !problems.has_errors()).ok_or_else(|| Failure::Problems { problems, sources: Box::new(self.sources.clone()) })
+    }
+
+    /// The proxies that this project's builds and containers use: one with a password only where that is trusted.
+    pub fn proxies(&self) -> BTreeMap<String, String> {
+        let kept = self.trust.is_withheld();
+        facts::proxy_settings().into_iter().filter(|(_, value)| !(kept && facts::has_password(value))).collect()
     }
 
     /// The agent that is meant when none is named.
@@ -467,6 +544,15 @@ impl Project {
             None => format!("configured are: {}; add `agent {name}` to {} for another", names.join(", "), files::FILE),
         };
         Err(Failure::Usage { message: format!("there is no agent `{name}` in this configuration"), help: Some(help) })
+    }
+}
+
+/// Whether a file is the project's or the caller's own. One of the project may be a link, but not out of it.
+fn is_editable(layer: Layer, path: &Path, places: &Places) -> bool {
+    match layer {
+        Layer::Project(_) | Layer::Local(_) => path.canonicalize().is_ok_and(|path| path.starts_with(&places.root)),
+        Layer::User => true,
+        Layer::Catalog | Layer::System | Layer::Above(_) | Layer::Repository | Layer::Environment | Layer::CommandLine => false,
     }
 }
 
