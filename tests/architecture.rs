@@ -10,7 +10,7 @@ const PIPELINE: [&str; 17] = [
 ];
 
 /// Foreign crates and the one place that may name each.
-const OWNERS: [(&str, &[&str]); 26] = [
+const OWNERS: [(&str, &[&str]); 25] = [
     ("kdl", &["document"]),
     ("miette", &["problem", "shell/engine", "shell/ui"]),
     ("strsim", &["schema/"]),
@@ -18,7 +18,6 @@ const OWNERS: [(&str, &[&str]); 26] = [
     ("pep440_rs", &["lock/"]),
     ("pep508_rs", &["lock/"]),
     ("sha2", &["digest"]),
-    ("similar", &["trust/difference"]),
     ("tar", &["emit/", "shell/"]),
     ("toml", &["import/tables", "plan/registration"]),
     ("jsonc_parser", &["import/jsonc"]),
@@ -36,7 +35,7 @@ const OWNERS: [(&str, &[&str]); 26] = [
     ("crossterm", &["shell/ui", "shell/engine/docker/terminal"]),
     ("reqwest", &["shell/fetch"]),
     ("oci_spec", &["shell/engine/docker"]),
-    ("similar", &["shell/command/fmt"]),
+    ("similar", &["trust/difference", "shell/command/fmt"]),
 ];
 
 fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
