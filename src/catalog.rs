@@ -4,6 +4,7 @@
 //! own `define` nodes stand beside them. An entry is read when somebody asks for it, so a start costs what it uses.
 
 mod extend;
+mod names;
 
 use std::collections::BTreeMap;
 
@@ -11,6 +12,8 @@ use crate::document::{self, Node};
 use crate::problem::{Code, Problem, Problems};
 use crate::schema::nearest;
 use crate::source::{Layer, Source, SourceId, Sources, Span};
+
+pub use names::Names;
 
 /// `kind/name` and text of every built-in entry, sorted.
 static ENTRIES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/catalog.rs"));

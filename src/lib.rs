@@ -26,6 +26,10 @@ pub mod catalog;
 
 pub mod spec;
 
+pub mod import;
+
+pub mod detect;
+
 pub mod trust;
 
 pub mod lock;

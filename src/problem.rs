@@ -165,6 +165,7 @@ codes! {
     Unreadable "parse::unreadable" Error "A file exists but cannot be read."
     NotUtf8 "parse::not-utf8" Error "A file is not UTF-8 text."
     Syntax "parse::syntax" Error "A file is not KDL."
+    ForeignSyntax "parse::foreign-syntax" Error "A file of another tool is not written as that tool's files are."
     TooNew "check::too-new" Error "A file needs a newer silo than this one."
     UnknownNode "check::unknown-node" Error "A node has a name that silo does not know in this place."
     UnknownProperty "check::unknown-property" Error "A node has a property that silo does not know."

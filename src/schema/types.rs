@@ -271,7 +271,7 @@ pub fn is_env_name(text: &str) -> bool {
 }
 
 /// Whether a text can be a version or a range of them: of any of the languages that sources use for it.
-fn is_version(text: &str) -> bool {
+pub fn is_version(text: &str) -> bool {
     !text.is_empty() && !text.starts_with('-') && text.chars().all(|c| c.is_ascii_alphanumeric() || "._+-~:^<>=!*|, ".contains(c))
 }
 
@@ -386,6 +386,12 @@ impl Pattern {
                 Err(last.strip_prefix("error: ").unwrap_or(last).to_string())
             }
         }
+    }
+
+    /// Where it matches in a text, the text of the first group that took part; `Some(None)` when it has no groups.
+    pub fn first_group(&self, text: &str) -> Option<Option<String>> {
+        let found = self.0.captures(text)?;
+        Some(found.iter().skip(1).flatten().next().map(|group| group.as_str().to_string()))
     }
 
     /// Whether it matches somewhere in a text.

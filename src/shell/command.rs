@@ -9,6 +9,8 @@ pub mod exec;
 pub mod failed;
 pub mod fmt;
 pub mod hash;
+pub mod import;
+pub mod init;
 pub mod lock;
 pub mod ls;
 pub mod rm;
@@ -39,6 +41,8 @@ pub fn dispatch(cli: Cli, ui: &Ui) -> Result<u8, Failure> {
         Some(Command::Lock(args)) => lock::lock(ui, directory, &args),
         Some(Command::Compile(args)) => compile::compile(ui, directory, &args),
         Some(Command::Hash(args)) => hash::hash(ui, directory, &args),
+        Some(Command::Init(args)) => init::init(ui, directory, &args),
+        Some(Command::Import(args)) => import::import(ui, directory, &args),
         Some(Command::Config(args)) => config::config(ui, directory, &args),
         Some(Command::Ls(args)) => ls::ls(ui, &args),
         Some(Command::Rm(args)) => rm::rm(ui, directory, &args),
@@ -55,8 +59,24 @@ fn named(ui: &Ui, directory: Option<&Path>, words: &[String]) -> Result<u8, Fail
     let container = ContainerOptions::default();
     let project = Project::load(directory, &container)?;
     if let Err(Failure::Usage { help, .. }) = project.agent(name) {
-        let commands =
-            ["build", "run", "shell", "exec", "check", "fmt", "trust", "lock", "compile", "hash", "config", "ls", "rm", "completions"];
+        let commands = [
+            "init",
+            "import",
+            "build",
+            "run",
+            "shell",
+            "exec",
+            "check",
+            "fmt",
+            "trust",
+            "lock",
+            "compile",
+            "hash",
+            "config",
+            "ls",
+            "rm",
+            "completions",
+        ];
         let help = match silo::schema::nearest(name, commands.into_iter()) {
             Some(near) => Some(format!("did you mean `silo {near}`?")),
             None => help,

@@ -25,6 +25,8 @@ use super::{
     Cause, Component, ComponentId, Hook, ImageLayer, ImageSpec, Kind, LspServer, McpServer, Name, RunAs, RunEnv, RunSpec, Spec, Step,
     Template,
 };
+pub(crate) use run::CONTROL_SOCKETS;
+pub(crate) use text::{OWN_VARIABLES, unsafe_in_line};
 use text::{heading, suggestion};
 
 /// Decodes merged nodes. Catalog entries that they refer to are read and added to the sources.

@@ -47,6 +47,8 @@ pub(super) static DEFINE: NodeRule = NodeRule {
         &SECTIONS,
         &PACKAGES,
         &FETCH_PACKAGES,
+        &ALIAS,
+        &DETECT,
     ],
     merge: Merge::Closed,
     ..RULE
@@ -271,5 +273,36 @@ static FETCH_PACKAGES: NodeRule = NodeRule {
     arguments: &[required("package", Type::Text)],
     rest: Some(optional("package", Type::Text)),
     merge: Merge::Words,
+    ..RULE
+};
+
+static ALIAS: NodeRule = NodeRule {
+    name: "alias",
+    doc: "Other names of it, by which `silo import` finds it: arguments are names that version managers use, and prefixes (`npm:`) of packages that run on it.",
+    rest: Some(optional("name", Type::Text)),
+    properties: &[
+        property("feature", Type::Text, "A development container's feature that installs it: its name without registry and version."),
+        property("image", Type::Text, "An image that holds it: its name without registry and tag."),
+    ],
+    merge: Merge::List,
+    ..RULE
+};
+
+static DETECT: NodeRule = NodeRule {
+    name: "detect",
+    doc: "What gives it away in a repository, for `silo init --detect`: files of the root or of folders below it, `*` standing for any part of a \
+name. With `json`, `toml` or `match` only those that say a version count. Of several, the first `detect` decides.",
+    rest: Some(optional("file", Type::Text)),
+    properties: &[
+        property("json", Type::Text, "Where in a JSON file the version stands: names, split at dots."),
+        property("toml", Type::Text, "Where in a TOML file the version stands: names, split at dots."),
+        property(
+            "match",
+            Type::Text,
+            "A regular expression that the value must match, without `json` and `toml` a line; its first group is the version.",
+        ),
+        property("language", Type::Name, "A language: where that is found, this is proposed with it."),
+    ],
+    merge: Merge::List,
     ..RULE
 };

@@ -41,7 +41,8 @@ pub(super) struct Variables {
 }
 
 /// Programs that take orders over a socket can do anything to the host, so their sockets are in no container.
-const CONTROL_SOCKETS: [&str; 6] = ["docker.sock", "containerd.sock", "podman.sock", "buildkitd.sock", "crio.sock", "dockershim.sock"];
+pub(crate) const CONTROL_SOCKETS: [&str; 6] =
+    ["docker.sock", "containerd.sock", "podman.sock", "buildkitd.sock", "crio.sock", "dockershim.sock"];
 
 impl Decoder<'_> {
     /// All `env` nodes of a block: arguments, properties and children.

@@ -82,7 +82,7 @@ pub(super) fn heading(node: &Node) -> Span {
 
 /// Whether a line of a configuration could not carry the character. Spaces are fine; what moves the cursor, ends a line, or changes the
 /// direction of reading is not.
-fn unsafe_in_line(c: char) -> bool {
+pub(crate) fn unsafe_in_line(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
 }
 
@@ -90,7 +90,7 @@ fn unsafe_in_line(c: char) -> bool {
 const OWN_FOLDER: [&str; 2] = ["opt", "silo"];
 
 /// Variables that silo sets itself; with another value nothing would be found.
-const OWN_VARIABLES: [&str; 3] = ["HOME", "PATH", "SILO_WORKSPACE"];
+pub(crate) const OWN_VARIABLES: [&str; 3] = ["HOME", "PATH", "SILO_WORKSPACE"];
 
 impl Decoder<'_> {
     pub(super) fn problem(&mut self, problem: Problem) {
