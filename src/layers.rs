@@ -13,6 +13,7 @@ mod evaluate;
 mod order;
 mod path;
 mod show;
+mod why;
 
 use std::collections::BTreeSet;
 
@@ -20,11 +21,13 @@ use condition::Stratum;
 
 use crate::document::{Document, Node, Value};
 use crate::problem::Problems;
+use crate::schema::annotation::Priority;
 use crate::source::{Layer, Span};
 
 pub use condition::{dependencies, matches, questions};
 pub use path::{Found, Path, walk};
 pub use show::{print_with_sources, to_json};
+pub use why::{Explanation, Fate, Slot, Told, layer_words, nearest_path, why, why_json};
 
 /// One file of the configuration.
 #[derive(Clone, Debug)]
@@ -114,6 +117,63 @@ pub struct Definition {
     pub layer: Layer,
     /// Whether it is part of the result.
     pub holds: bool,
+    /// The weight that its writer gave to it.
+    pub priority: Priority,
+    /// The conditions that it stands under, the outermost first: each from its name to its last value.
+    pub conditions: Vec<Span>,
+    /// Whether one of them does not hold, so that it counts for nothing here; see [`dormant`].
+    pub dormant: bool,
+    /// Why it has no effect; `None` when it has.
+    pub loss: Option<Loss>,
+}
+
+/// Why a definition has no effect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// Something stronger says otherwise, or takes it away.
+    Weaker {
+        /// Where that stands.
+        than: Span,
+        /// The layer of its file.
+        layer: Layer,
+        /// Its weight.
+        priority: Priority,
+        /// Whether it takes away.
+        removes: bool,
+        /// What makes it stronger.
+        rule: Rule,
+    },
+    /// Another one says the same, and stands for both.
+    Same {
+        /// Where that stands.
+        as_at: Span,
+    },
+    /// Another one disagrees, and neither is stronger.
+    Conflict {
+        /// Where that stands.
+        with: Span,
+    },
+    /// What it belongs to is gone.
+    Gone,
+}
+
+/// What makes one definition stronger than another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// The weight that its writer gave to it.
+    Priority,
+    /// Its file belongs to a later layer, or lies nearer.
+    Layer,
+    /// The pattern that it stands under says more of the repository.
+    Pattern,
+    /// Its file imports the other's.
+    Import,
+    /// It stands in a block inside of the other's.
+    Inner,
+    /// It stands beside a `(replace)`, which takes away only what others say.
+    Replacement,
+    /// Both are forced, and its file is further out.
+    Outermost,
 }
 
 /// What a definition says.
@@ -136,6 +196,19 @@ pub fn merge(files: &[File], facts: &Facts) -> (Layered, Problems) {
     if !files.iter().any(|file| condition::any_waits(&file.document)) {
         return merge_stratum(files, facts, Stratum::Chosen);
     }
+    merge_stratum(files, &chosen(files, facts), Stratum::Chosen)
+}
+
+/// What the files say under conditions that do not hold, for those who ask why something has no effect. Of all it is only said where it
+/// stands, not whether it would win.
+pub fn dormant(files: &[File], facts: &Facts) -> Vec<Definition> {
+    let facts = if files.iter().any(|file| condition::any_waits(&file.document)) { chosen(files, facts) } else { facts.clone() };
+    let (layered, _) = merge_stratum(files, &facts, Stratum::Asking);
+    layered.definitions.into_iter().filter(|definition| definition.dormant).collect()
+}
+
+/// The facts with the agent and the backend that the files choose.
+fn chosen(files: &[File], facts: &Facts) -> Facts {
     // Which agent and backend it is does not depend on what depends on them.
     let (chosen, _) = merge_stratum(files, facts, Stratum::Choosing);
     let uses = |property: &str| {
@@ -144,12 +217,11 @@ pub fn merge(files: &[File], facts: &Facts) -> (Layered, Problems) {
     };
     let mut agents = chosen.nodes.iter().filter(|node| node.name == "agent").filter_map(|node| node.text(0));
     let only = agents.next().filter(|_| agents.next().is_none()).map(str::to_string);
-    let facts = Facts {
+    Facts {
         backend: facts.backend.clone().or_else(|| uses("backend")),
         agent: facts.agent.clone().or_else(|| uses("agent")).or(only),
         ..facts.clone()
-    };
-    merge_stratum(files, &facts, Stratum::Chosen)
+    }
 }
 
 fn merge_stratum(files: &[File], facts: &Facts, stratum: Stratum) -> (Layered, Problems) {

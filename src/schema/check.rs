@@ -58,7 +58,7 @@ fn check_node(problems: &mut Problems, node: &Node, rule: &'static NodeRule) {
 }
 
 /// What may stand in parentheses before a node of this kind, and before its values.
-fn annotations(rule: &'static NodeRule) -> (&'static [&'static str], &'static [&'static str]) {
+pub fn annotations(rule: &'static NodeRule) -> (&'static [&'static str], &'static [&'static str]) {
     if std::ptr::eq(rule, &raw const table::PATTERN) {
         return (&["list"], &["default", "priority:N", "force", "raw"]);
     }
@@ -399,7 +399,6 @@ fn article(noun: &str) -> String {
     format!("{} {noun}", if vowel { "an" } else { "a" })
 }
 
-/// The known word that was probably meant.
 /// The word that was probably meant, when one is near enough.
 pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();

@@ -123,7 +123,7 @@ fn schema_type(kind: Type, depth: usize) -> String {
 }
 
 /// The arguments as the reference shows them: `NAME [PATH…]`.
-fn arguments(rule: &NodeRule) -> String {
+pub fn arguments(rule: &NodeRule) -> String {
     let show = |argument: &ArgumentRule| {
         let name = argument.name.to_uppercase();
         if argument.required { name } else { format!("[{name}]") }
@@ -210,7 +210,8 @@ fn section(out: &mut String, rule: &'static NodeRule, level: usize, inside: &str
     }
 }
 
-fn merging(merge: Merge) -> &'static str {
+/// How several mentions of a node become one, in a sentence.
+pub fn merging(merge: Merge) -> &'static str {
     match merge {
         Merge::FileLocal => "not merged; it speaks of its own file.",
         Merge::Record => "one for all files; each value is that of the strongest file that sets it.",

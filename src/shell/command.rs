@@ -1,10 +1,13 @@
 //! The commands, one file each.
 
 pub mod build;
+pub mod catalog;
 pub mod check;
 pub mod compile;
 pub mod completions;
 pub mod config;
+pub mod doc;
+pub mod edit;
 pub mod exec;
 pub mod failed;
 pub mod hash;
@@ -12,6 +15,7 @@ pub mod lock;
 pub mod ls;
 pub mod rm;
 pub mod run;
+pub mod why;
 
 use std::path::Path;
 
@@ -36,6 +40,8 @@ pub fn dispatch(cli: Cli, ui: &Ui) -> Result<u8, Failure> {
         Some(Command::Compile(args)) => compile::compile(ui, directory, &args),
         Some(Command::Hash(args)) => hash::hash(ui, directory, &args),
         Some(Command::Config(args)) => config::config(ui, directory, &args),
+        Some(Command::Doc(args)) => doc::doc(ui, directory, &args),
+        Some(Command::Catalog(args)) => catalog::catalog(ui, directory, &args),
         Some(Command::Ls(args)) => ls::ls(ui, &args),
         Some(Command::Rm(args)) => rm::rm(ui, directory, &args),
         Some(Command::Completions { shell }) => completions::completions(ui, shell),
@@ -51,7 +57,8 @@ fn named(ui: &Ui, directory: Option<&Path>, words: &[String]) -> Result<u8, Fail
     let container = ContainerOptions::default();
     let project = Project::load(directory, &container)?;
     if let Err(Failure::Usage { help, .. }) = project.agent(name) {
-        let commands = ["build", "run", "shell", "exec", "check", "lock", "compile", "hash", "config", "ls", "rm", "completions"];
+        let commands =
+            ["build", "run", "shell", "exec", "check", "lock", "compile", "hash", "config", "doc", "catalog", "ls", "rm", "completions"];
         let help = match silo::schema::nearest(name, commands.into_iter()) {
             Some(near) => Some(format!("did you mean `silo {near}`?")),
             None => help,

@@ -36,9 +36,14 @@ pub struct Reading {
 
 /// Reads everything that takes part in the configuration of a directory.
 pub fn read(caller: &Caller, places: &Places, options: &ContainerOptions) -> Reading {
+    read_with(caller, places, options, None)
+}
+
+/// Likewise; where a text stands beside a path, it is read instead of that file.
+pub fn read_with(caller: &Caller, places: &Places, options: &ContainerOptions, instead: Option<(&Path, &str)>) -> Reading {
     let reading =
         Reading { sources: Sources::default(), problems: Problems::default(), files: Vec::new(), paths: Vec::new(), complete: true };
-    let mut reader = Reader { caller, places, reading, known: BTreeMap::new(), chain: Vec::new(), full: false };
+    let mut reader = Reader { caller, places, reading, known: BTreeMap::new(), chain: Vec::new(), full: false, instead };
     reader.read_all(options);
     reader.reading
 }
@@ -56,6 +61,8 @@ struct Reader<'a> {
     chain: Vec<(Key, Span)>,
     /// Whether there were too many files, which is said once.
     full: bool,
+    /// A file that is read as if it held this text.
+    instead: Option<(&'a Path, &'a str)>,
 }
 
 impl Reader<'_> {
@@ -88,7 +95,11 @@ impl Reader<'_> {
 
     fn read(&mut self, path: &Path, layer: Layer) -> Option<Document> {
         let name = self.name(path);
-        match files::read_configuration(path, &name, document::MAX_BYTES) {
+        let read = match self.instead {
+            Some((other, text)) if other == path => Ok(Some(text.to_string())),
+            Some(_) | None => files::read_configuration(path, &name, document::MAX_BYTES),
+        };
+        match read {
             Ok(text) => self.parse(&name, layer, text?),
             Err(problem) => {
                 self.reading.complete = false;

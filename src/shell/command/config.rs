@@ -1,7 +1,6 @@
 //! `silo config …`.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use serde_json::json;
 
@@ -12,24 +11,27 @@ use silo::schema;
 use silo::source::Layer;
 use silo::spec::Kind;
 
+use super::{edit, why};
 use crate::shell::cli::{Config, ContainerOptions};
 use crate::shell::facts::Caller;
 use crate::shell::failure::{Failure, system};
 use crate::shell::files::{self, FILE, Places};
+use crate::shell::merged::workspace;
 use crate::shell::project::Project;
 use crate::shell::ui::Ui;
 
 /// Shows or starts a configuration.
 pub fn config(ui: &Ui, directory: Option<&Path>, command: &Config) -> Result<u8, Failure> {
     match command {
-        Config::Show { json } => show(ui, directory, *json),
+        Config::Show { why: Some(path), json } => why::why(ui, directory, path, *json),
+        Config::Show { why: None, json } => show(ui, directory, *json),
         Config::Paths { json } => paths(ui, directory, *json),
         Config::Default => {
             ui.data(&schema::example());
             Ok(0)
         }
         Config::Init { agent, base, global } => init(ui, directory, agent.as_deref(), base.as_deref(), *global),
-        Config::Edit { global } => edit(ui, directory, *global),
+        Config::Edit(args) => edit::edit(ui, directory, args),
     }
 }
 
@@ -42,14 +44,6 @@ fn show(ui: &Ui, directory: Option<&Path>, json: bool) -> Result<u8, Failure> {
         ui.data(&layers::print_with_sources(&project.layered, &project.sources));
     }
     Ok(0)
-}
-
-fn workspace(directory: Option<&Path>) -> Result<PathBuf, Failure> {
-    let directory = match directory {
-        Some(directory) => directory.to_path_buf(),
-        None => std::env::current_dir().map_err(system("finding the working directory"))?,
-    };
-    directory.canonicalize().map_err(system(format!("opening the directory {}", directory.display())))
 }
 
 fn paths(ui: &Ui, directory: Option<&Path>, json: bool) -> Result<u8, Failure> {
@@ -85,7 +79,7 @@ fn paths(ui: &Ui, directory: Option<&Path>, json: bool) -> Result<u8, Failure> {
 }
 
 /// What `silo config init` writes; without an agent those of the catalog stand there as comments.
-fn starter(agent: Option<&str>, base: Option<&str>) -> String {
+pub fn starter(agent: Option<&str>, base: Option<&str>) -> String {
     let base = base.map(|base| format!("base {}\n", document::quote(base))).unwrap_or_default();
     let agents = match agent {
         Some(agent) => format!("agent {}\n", document::quote(agent)),
@@ -111,7 +105,8 @@ fn agents() -> Vec<String> {
     Catalog::builtin().names(Kind::Agent.as_str()).into_iter().map(str::to_string).collect()
 }
 
-fn target(directory: Option<&Path>, global: bool) -> Result<PathBuf, Failure> {
+/// The file that is meant: the caller's own, or the nearest of the project, which need not exist.
+pub fn target(directory: Option<&Path>, global: bool) -> Result<PathBuf, Failure> {
     let caller = Caller::read();
     if global {
         return Ok(caller.config_directory().join(FILE));
@@ -148,28 +143,4 @@ fn init(ui: &Ui, directory: Option<&Path>, agent: Option<&str>, base: Option<&st
     ui.say(&format!("wrote {}; next: `silo lock`, commit both files, `silo {agent}`", path.display()));
     // What was just written is checked like anything else, so that a name that is in no catalog is known now.
     Project::load(directory, &ContainerOptions::default()).map(|_| 0)
-}
-
-fn edit(ui: &Ui, directory: Option<&Path>, global: bool) -> Result<u8, Failure> {
-    let path = target(directory, global)?;
-    if !path.is_file() {
-        let text = starter(None, None);
-        files::write_atomically(&path, text.as_bytes()).map_err(system(format!("writing {}", path.display())))?;
-    }
-    let editor = ["VISUAL", "EDITOR"].iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.trim().is_empty()));
-    let editor = editor.unwrap_or_else(|| "vi".to_string());
-    let mut words = editor.split_whitespace();
-    let program = words.next().unwrap_or("vi");
-    let status = Command::new(program).args(words).arg(&path).status().map_err(|source| Failure::System {
-        operation: format!("starting the editor `{program}`"),
-        help: Some("set $EDITOR to an editor that is installed".to_string()),
-        source,
-    })?;
-    if !status.success() {
-        return Err(Failure::Refused { message: format!("the editor `{editor}` failed ({status})"), help: None });
-    }
-    let project = Project::load(directory, &ContainerOptions::default())?;
-    ui.problems(&project.warnings, &project.sources);
-    ui.say(&format!("{} is fine", path.display()));
-    Ok(0)
 }
