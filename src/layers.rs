@@ -9,6 +9,7 @@
 
 mod condition;
 mod decompose;
+mod edit;
 mod evaluate;
 mod order;
 mod path;
@@ -25,6 +26,7 @@ use crate::schema::annotation::Priority;
 use crate::source::{Layer, Span};
 
 pub use condition::{dependencies, matches, questions};
+pub use edit::{Edit, Refusal, edit};
 pub use path::{Found, Path, walk};
 pub use show::{print_with_sources, to_json};
 pub use why::{Explanation, Fate, Slot, Told, layer_words, nearest_path, why, why_json};

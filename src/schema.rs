@@ -2,11 +2,13 @@
 
 pub mod annotation;
 mod check;
+mod json;
 mod lookup;
 mod render;
 pub mod table;
 
 pub use check::{annotations, check, nearest};
+pub use json::json_schema;
 pub use lookup::{Topic, What, lookup, names_after};
 pub use render::{arguments, example, kdl_schema, merging, reference};
 

@@ -229,6 +229,12 @@ impl Evaluation<'_> {
 
     /// Why a statement has no effect; `None` for a removal that has.
     fn loss(&self, loser: &Statement, outcome: &Outcome<'_>, candidates: &[&Statement], alive: bool) -> Option<Loss> {
+        if let Outcome::Holds(winner) = outcome
+            && is_set(loser)
+            && agree(winner, loser)
+        {
+            return Some(Loss::Same { as_at: winner.span });
+        }
         let stronger = || candidates.iter().copied().filter(|other| self.dominates(other, loser));
         let winner = outcome.shown().filter(|winner| self.dominates(winner, loser));
         // Of several that are stronger, the one that nothing is stronger than explains the most.
@@ -244,7 +250,6 @@ impl Evaluation<'_> {
                 let mut other = other.filter(|other| !agree(other, loser));
                 Some(Loss::Conflict { with: other.next().map_or(first.span, |other| other.span) })
             }
-            Outcome::Holds(winner) if is_set(loser) && agree(winner, loser) => Some(Loss::Same { as_at: winner.span }),
             Outcome::Holds(_) | Outcome::Absent | Outcome::Conflict(_) => (!alive && is_set(loser)).then_some(Loss::Gone),
         }
     }

@@ -190,7 +190,10 @@ fn tell(definition: &Definition, sources: &Sources) -> Told {
             let verb = if *removes { "takes it away" } else { "is stronger" };
             (Fate::Loses, format!("{place} {verb}: {}", rule_words(*rule, (*weight, *other), (*priority, *layer))), Some(*than))
         }
-        Some(Loss::Same { as_at }) => (Fate::Agrees, format!("{} says the same", sources.place(*as_at)), Some(*as_at)),
+        Some(Loss::Same { as_at }) => {
+            let verb = if *saying == Saying::Present { "names it too" } else { "says the same" };
+            (Fate::Agrees, format!("{} {verb}", sources.place(*as_at)), Some(*as_at))
+        }
         Some(Loss::Conflict { with }) => {
             (Fate::Conflicts, format!("{} disagrees, and neither is stronger", sources.place(*with)), Some(*with))
         }

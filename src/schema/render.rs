@@ -51,6 +51,8 @@ fn comment(out: &mut String, text: &str) {
 pub fn kdl_schema() -> String {
     let mut out = format!("// The nodes of a silo.kdl. Generated from the table of nodes: {MENDED_BY}\n");
     out.push_str("document {\n    info {\n        title \"silo.kdl\" lang=\"en\"\n        description \"A declarative image and container for coding agents.\" lang=\"en\"\n    }\n");
+    // An annotation is what the schema language calls a tag; several words of one are joined by commas.
+    out.push_str("    other-tags-allowed #true\n");
     for rule in table::TOP {
         schema_node(&mut out, rule, 1, &mut Vec::new());
     }
@@ -61,7 +63,8 @@ pub fn kdl_schema() -> String {
 fn schema_node(out: &mut String, rule: &'static NodeRule, depth: usize, around: &mut Vec<*const NodeRule>) {
     let indent = "    ".repeat(depth);
     let name = if rule.name == "*" { String::new() } else { format!(" {}", quote(rule.name)) };
-    out.push_str(&format!("{indent}node{name} description={} {{\n", quote(rule.doc)));
+    let id = if depth == 1 { format!(" id={}", quote(rule.name)) } else { String::new() };
+    out.push_str(&format!("{indent}node{name}{id} description={} {{\n", quote(rule.doc)));
     for property in rule.properties.iter().chain(rule.other_properties.as_ref()) {
         let name = if property.name == "*" { String::new() } else { format!(" {}", quote(property.name)) };
         out.push_str(&format!(
@@ -82,7 +85,12 @@ fn schema_node(out: &mut String, rule: &'static NodeRule, depth: usize, around: 
         out.push_str(&format!("{indent}    }}\n"));
     }
     if rule.merge == Merge::Condition {
-        out.push_str(&format!("{indent}    // and the nodes of the top in its block\n{indent}}}\n"));
+        // Each stands for the one of its name at the top.
+        out.push_str(&format!("{indent}    children {{\n"));
+        for child in rule.children {
+            out.push_str(&format!("{indent}        node {} ref={}\n", quote(child.name), quote(&format!("[id=\"{}\"]", child.name))));
+        }
+        out.push_str(&format!("{indent}    }}\n{indent}}}\n"));
         return;
     }
     around.push(rule);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use silo::layers::{self, Definition, Facts, File, Layered};
 use silo::problem::Problems;
-use silo::source::{Layer, Sources};
+use silo::source::Sources;
 
 use super::cli::ContainerOptions;
 use super::facts::{self, Caller};
@@ -19,8 +19,6 @@ pub struct Merged {
     pub sources: Sources,
     /// What is wrong with the files and with how they fit together.
     pub problems: Problems,
-    /// Paths of the files that exist, weakest first, with their layer.
-    pub paths: Vec<(PathBuf, Layer)>,
     /// What holds, and all that was said.
     pub layered: Layered,
     files: Vec<File>,
@@ -38,11 +36,11 @@ impl Merged {
     /// Reads the files of some places; where a text stands beside a path, it is read instead of that file.
     pub fn of(caller: &Caller, places: &Places, instead: Option<(&Path, &str)>) -> Merged {
         let reading = reader::read_with(caller, places, &ContainerOptions::default(), instead);
-        let Reading { sources, mut problems, files, paths, complete: _ } = reading;
+        let Reading { sources, mut problems, files, paths: _, complete: _ } = reading;
         let facts = facts::facts(&places.root, &files);
         let (layered, found) = layers::merge(&files, &facts);
         problems.extend_new(found);
-        Merged { sources, problems, paths, layered, files, facts }
+        Merged { sources, problems, layered, files, facts }
     }
 
     /// What stands under conditions that do not hold here.
