@@ -17,26 +17,26 @@ use crate::support::project::Project;
 const MINIMAL: &str = "silo edition=\"2026\"\nbase \"debian:bookworm\" from=bootstrap\nagent claude\n";
 
 /// A home folder with a repository in it.
-struct Place {
+pub struct Place {
     folder: TempDir,
 }
 
 impl Place {
-    fn new() -> Place {
+    pub fn new() -> Place {
         let place = Place { folder: tempfile::tempdir().unwrap() };
         fs::create_dir_all(place.repository().join(".git")).unwrap();
         place
     }
 
-    fn home(&self) -> PathBuf {
+    pub fn home(&self) -> PathBuf {
         self.folder.path().canonicalize().unwrap().join("home")
     }
 
-    fn repository(&self) -> PathBuf {
+    pub fn repository(&self) -> PathBuf {
         self.home().join("work/api")
     }
 
-    fn write(&self, path: &str, text: impl AsRef<[u8]>) -> &Place {
+    pub fn write(&self, path: &str, text: impl AsRef<[u8]>) -> &Place {
         let path = self.repository().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
@@ -48,14 +48,14 @@ impl Place {
         self.write("silo.kdl", text).write("silo.lock", lock(text))
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_silo"));
         command.env_clear().env("HOME", self.home()).env("PATH", "/usr/bin:/bin").env("DOCKER_HOST", "unix:///nonexistent/docker.sock");
         command.args(args).current_dir(self.repository()).stdin(Stdio::null());
         command
     }
 
-    fn run(&self, args: &[&str]) -> Ran {
+    pub fn run(&self, args: &[&str]) -> Ran {
         Ran::of(self.command(args).output().unwrap())
     }
 }
@@ -67,10 +67,10 @@ fn lock(text: &str) -> String {
     answers::lock(&loaded.shared.unwrap().image).print()
 }
 
-struct Ran {
-    code: i32,
-    out: String,
-    err: String,
+pub struct Ran {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
 }
 
 impl Ran {
@@ -80,7 +80,7 @@ impl Ran {
     }
 
     #[track_caller]
-    fn expect(&self, code: i32) -> &Ran {
+    pub fn expect(&self, code: i32) -> &Ran {
         assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.out, self.err);
         self
     }

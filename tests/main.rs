@@ -11,6 +11,7 @@ mod architecture;
 mod cases;
 mod catalog;
 mod cli;
+mod doc_commands;
 mod document;
 mod documentation;
 mod emit;
