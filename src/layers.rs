@@ -11,10 +11,12 @@ mod condition;
 mod decompose;
 mod edit;
 mod evaluate;
+mod interpolate;
 mod order;
 mod path;
 mod show;
 mod why;
+mod worlds;
 
 use std::collections::BTreeSet;
 
@@ -25,11 +27,12 @@ use crate::problem::Problems;
 use crate::schema::annotation::Priority;
 use crate::source::{Layer, Span};
 
-pub use condition::{dependencies, matches, questions};
+pub use condition::{conditions, dependencies, matches, questions};
 pub use edit::{Edit, Refusal, edit};
 pub use path::{Found, Path, walk};
 pub use show::{print_with_sources, to_json};
 pub use why::{Explanation, Fate, Slot, Told, layer_words, nearest_path, why, why_json};
+pub use worlds::{Reach, difference, worlds};
 
 /// One file of the configuration.
 #[derive(Clone, Debug)]
@@ -51,9 +54,9 @@ impl File {
     }
 }
 
-/// The files of the layers that every machine shares, with their imports.
-pub fn shared(files: &[File]) -> Vec<File> {
-    let kept: Vec<usize> = (0..files.len()).filter(|index| files[*index].layer.is_shared()).collect();
+/// The files of the layers that every machine shares, with their imports; `foreign` ones, by index, are on this machine alone.
+pub fn shared(files: &[File], foreign: &[usize]) -> Vec<File> {
+    let kept: Vec<usize> = (0..files.len()).filter(|index| files[*index].layer.is_shared() && !foreign.contains(index)).collect();
     let file = |index: &usize| {
         let File { layer, document, imports, existing } = files[*index].clone();
         let imports = imports.into_iter().filter_map(|import| kept.iter().position(|other| *other == import)).collect();
@@ -193,25 +196,32 @@ pub enum Saying {
     Replace,
 }
 
-/// Makes the files one, as far as the conditions in them hold. Their order in the list means nothing.
+/// Makes the files one, as far as the conditions in them hold, and fills in the placeholders. The order of the list means nothing.
 pub fn merge(files: &[File], facts: &Facts) -> (Layered, Problems) {
-    if !files.iter().any(|file| condition::any_waits(&file.document)) {
-        return merge_stratum(files, facts, Stratum::Chosen);
-    }
-    merge_stratum(files, &chosen(files, facts), Stratum::Chosen)
+    let mut problems = Problems::default();
+    let lets = interpolate::names(files);
+    let local = interpolate::file_local(files, &mut problems);
+    let files = local.as_deref().unwrap_or(files);
+    let (Layered { nodes, definitions }, found) = merge_stratum(files, &known(files, facts), Stratum::Chosen);
+    problems.extend(found);
+    let nodes = interpolate::merged(nodes, &lets, &mut problems);
+    (Layered { nodes, definitions }, problems)
 }
 
 /// What the files say under conditions that do not hold, for those who ask why something has no effect. Of all it is only said where it
 /// stands, not whether it would win.
 pub fn dormant(files: &[File], facts: &Facts) -> Vec<Definition> {
-    let facts = if files.iter().any(|file| condition::any_waits(&file.document)) { chosen(files, facts) } else { facts.clone() };
-    let (layered, _) = merge_stratum(files, &facts, Stratum::Asking);
+    let (layered, _) = merge_stratum(files, &known(files, facts), Stratum::Asking);
     layered.definitions.into_iter().filter(|definition| definition.dormant).collect()
 }
 
-/// The facts with the agent and the backend that the files choose.
-fn chosen(files: &[File], facts: &Facts) -> Facts {
-    // Which agent and backend it is does not depend on what depends on them.
+/// The facts, with the choice of backend and agent where a condition waits for it.
+fn known(files: &[File], facts: &Facts) -> Facts {
+    if files.iter().any(|file| condition::any_waits(&file.document)) { choose(files, facts) } else { facts.clone() }
+}
+
+/// Which backend and which agent it is, which does not depend on what depends on them.
+fn choose(files: &[File], facts: &Facts) -> Facts {
     let (chosen, _) = merge_stratum(files, facts, Stratum::Choosing);
     let uses = |property: &str| {
         let using = chosen.nodes.iter().find(|node| node.name == "use")?;
@@ -220,15 +230,18 @@ fn chosen(files: &[File], facts: &Facts) -> Facts {
     let mut agents = chosen.nodes.iter().filter(|node| node.name == "agent").filter_map(|node| node.text(0));
     let only = agents.next().filter(|_| agents.next().is_none()).map(str::to_string);
     Facts {
-        backend: facts.backend.clone().or_else(|| uses("backend")),
+        backend: facts.backend.clone().or_else(|| uses("backend")).or_else(|| Some(DEFAULT_BACKEND.to_string())),
         agent: facts.agent.clone().or_else(|| uses("agent")).or(only),
         ..facts.clone()
     }
 }
 
+/// The backend where nothing else is said.
+const DEFAULT_BACKEND: &str = "docker";
+
 fn merge_stratum(files: &[File], facts: &Facts, stratum: Stratum) -> (Layered, Problems) {
     let mut problems = Problems::default();
-    let (statements, scopes) = decompose::decompose(files, facts, stratum);
+    let (statements, scopes) = decompose::decompose(files, facts, stratum, &mut problems);
     let order = order::Order::of(files, scopes);
     let (nodes, definitions) = evaluate::evaluate(&order, statements, &mut problems);
     (Layered { nodes, definitions }, problems)

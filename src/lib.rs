@@ -10,6 +10,8 @@ pub mod digest;
 
 pub mod source;
 
+pub mod template;
+
 pub mod problem;
 
 pub mod document;
@@ -21,6 +23,8 @@ pub mod layers;
 pub mod catalog;
 
 pub mod spec;
+
+pub mod trust;
 
 pub mod lock;
 

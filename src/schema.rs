@@ -7,7 +7,7 @@ mod lookup;
 mod render;
 pub mod table;
 
-pub use check::{annotations, check, nearest};
+pub use check::{annotations, check, check_values, nearest, surely};
 pub use json::json_schema;
 pub use lookup::{Topic, What, lookup, names_after};
 pub use render::{arguments, example, kdl_schema, merging, reference};

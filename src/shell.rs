@@ -19,4 +19,5 @@ pub mod merged;
 pub mod project;
 pub mod reader;
 pub mod smoke;
+pub mod trust;
 pub mod ui;

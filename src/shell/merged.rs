@@ -10,7 +10,7 @@ use super::cli::ContainerOptions;
 use super::facts::{self, Caller};
 use super::failure::{Failure, system};
 use super::files::Places;
-use super::reader::{self, Reading};
+use super::reader::{self, Outside, Reading};
 
 /// What the files of a directory come to.
 #[derive(Debug)]
@@ -35,8 +35,8 @@ impl Merged {
 
     /// Reads the files of some places; where a text stands beside a path, it is read instead of that file.
     pub fn of(caller: &Caller, places: &Places, instead: Option<(&Path, &str)>) -> Merged {
-        let reading = reader::read_with(caller, places, &ContainerOptions::default(), instead);
-        let Reading { sources, mut problems, files, paths: _, complete: _ } = reading;
+        let reading = reader::read_with(caller, places, &ContainerOptions::default(), Outside::Skip, instead);
+        let Reading { sources, mut problems, files, paths: _, complete: _, origins: _, outside: _, foreign: _, npmrc: _ } = reading;
         let facts = facts::facts(&places.root, &files);
         let (layered, found) = layers::merge(&files, &facts);
         problems.extend_new(found);

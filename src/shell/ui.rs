@@ -145,15 +145,25 @@ impl Ui {
         })
     }
 
-    /// Asks a question that is answered with yes or no; an empty answer is yes. Without a terminal it is no, and nothing is asked.
+    /// Talk of several lines, which hold nothing that moves the cursor.
+    pub fn show(&self, text: &str) {
+        self.talk(text);
+    }
+
+    /// Whether somebody sits there who can be asked.
+    pub fn can_ask(&self) -> bool {
+        std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+    }
+
+    /// Asks for yes or no. What was typed before the question is no answer to it.
     pub fn confirm(&self, question: &str) -> Result<bool, Failure> {
-        if !std::io::stdin().is_terminal() || !self.live {
-            return Ok(false);
-        }
-        self.talk(&format!("{} [Y/n] ", problem::escape(question)));
+        let stdin = std::io::stdin();
+        // Where nothing can be thrown away, nothing was typed ahead.
+        let _ = rustix::termios::tcflush(&stdin, rustix::termios::QueueSelector::IFlush);
+        self.talk(&format!("{} [y/n] ", problem::escape(question)));
         let mut answer = String::new();
-        let read = std::io::stdin().lock().read_line(&mut answer).map_err(system("reading the answer"))?;
-        Ok(read > 0 && matches!(answer.trim().to_lowercase().as_str(), "" | "y" | "yes"))
+        stdin.lock().read_line(&mut answer).map_err(system("reading the answer"))?;
+        Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
     }
 
     /// A line that the next one replaces; only for a terminal.

@@ -154,7 +154,7 @@ fn open(ui: &Ui, directory: Option<&Path>, path: &Path) -> Result<u8, Failure> {
             ui.say(&format!("{} is fine", path.display()));
             return Ok(0);
         }
-        if !ui.confirm("open the editor again?")? {
+        if !ui.can_ask() || !ui.confirm("open the editor again?")? {
             return Ok(crate::shell::failure::code::CONFIGURATION);
         }
     }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::document::{Entry, Node, Value};
-use crate::problem::{Code, Problem};
-use crate::schema::nearest;
+use crate::problem::{Code, Edit, Problem};
+use crate::schema::{nearest, surely};
 use crate::source::Span;
 use crate::spec::{EnvName, Name, Template};
 
@@ -36,8 +36,8 @@ impl Scope {
         match self {
             Scope::Plain => &[],
             Scope::Check => &["version"],
-            Scope::Install => &["version", "arch", "arch.docker", "arch.uname"],
-            Scope::Step => &["arch", "arch.docker", "arch.uname"],
+            Scope::Install => &["version", "arch", "arch.docker", "arch.uname", "arch.protoc", "os"],
+            Scope::Step => &["arch", "arch.docker", "arch.uname", "arch.protoc", "os"],
             Scope::Container => &["workspace", "home", "user"],
             Scope::Server => &["workspace", "home"],
             Scope::Pattern => &["name", "command", "url", "transport", "args", "argv", "env", "env.names", "extensions", "languages"],
@@ -255,10 +255,15 @@ impl Decoder<'_> {
         let words: Vec<&str> = scope.names().iter().copied().chain(options.iter().map(String::as_str)).collect();
         let help = match nearest(name, words.iter().copied()) {
             Some(near) => format!("did you mean `%{{{near}}}`? `%%{{` stands for the characters themselves"),
+            None if scope == Scope::Plain && Scope::Container.names().contains(&name) => {
+                "it is known in a container only; a script there can say `$HOME`, `$USER` and `$SILO_WORKSPACE`".to_string()
+            }
             None if words.is_empty() => "no placeholder means anything here; write `%%{` for the characters themselves".to_string(),
             None => format!("known here: {}; `%%{{` stands for the characters themselves", list(&words)),
         };
-        self.problem(Problem::new(Code::UnknownPlaceholder, format!("`%{{{name}}}` means nothing here")).at(span, "").help(help));
+        let edit = surely(name, words.iter().copied()).map(|near| Edit::words(span, format!("%{{{name}}}"), format!("%{{{near}}}")));
+        let problem = Problem::new(Code::UnknownPlaceholder, format!("`%{{{name}}}` means nothing here")).at(span, "").help(help);
+        self.problem(problem.fix_if(edit));
     }
 
     /// A text in which only options are placeholders; the result is exact.
