@@ -103,11 +103,11 @@ impl Page {
             let mut coding = false;
             let mut lines = fold(&escape(text), self.width.saturating_sub(column)).into_iter();
             let mut line = format!("  {}", self.paint(style::TITLE, name));
-            if name.width() + 4 <= column {
-                if let Some(first) = lines.next() {
-                    line.push_str(&" ".repeat(column - 2 - name.width()));
-                    line.push_str(&self.colored(&first, &mut coding));
-                }
+            if name.width() + 4 <= column
+                && let Some(first) = lines.next()
+            {
+                line.push_str(&" ".repeat(column - 2 - name.width()));
+                line.push_str(&self.colored(&first, &mut coding));
             }
             self.out.push_str(line.trim_end());
             self.out.push('\n');
@@ -195,7 +195,7 @@ mod tests {
         page.rows(&[("name".into(), "what it is, said at some length for once".into()), ("x".into(), String::new())]);
         assert_eq!(
             page.finish(),
-            "a\\u{1b}[31mb\n  one two three four five six seven\n  eight nine ten\n  name    what it is, said at some length\n          for once\n  x\n"
+            "a\\u{1b}[31mb\n  one two three four five six seven\n  eight nine ten\n  name  what it is, said at some length\n        for once\n  x\n"
         );
     }
 
