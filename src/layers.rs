@@ -9,11 +9,13 @@
 
 mod condition;
 mod decompose;
+mod edit;
 mod evaluate;
 mod interpolate;
 mod order;
 mod path;
 mod show;
+mod why;
 mod worlds;
 
 use std::collections::BTreeSet;
@@ -22,11 +24,14 @@ use condition::Stratum;
 
 use crate::document::{Document, Node, Value};
 use crate::problem::Problems;
+use crate::schema::annotation::Priority;
 use crate::source::{Layer, Span};
 
 pub use condition::{conditions, dependencies, matches, questions};
+pub use edit::{Edit, Refusal, edit};
 pub use path::{Found, Path, walk};
 pub use show::{print_with_sources, to_json};
+pub use why::{Explanation, Fate, Slot, Told, layer_words, nearest_path, why, why_json};
 pub use worlds::{Reach, difference, worlds};
 
 /// One file of the configuration.
@@ -117,6 +122,63 @@ pub struct Definition {
     pub layer: Layer,
     /// Whether it is part of the result.
     pub holds: bool,
+    /// The weight that its writer gave to it.
+    pub priority: Priority,
+    /// The conditions that it stands under, the outermost first: each from its name to its last value.
+    pub conditions: Vec<Span>,
+    /// Whether one of them does not hold, so that it counts for nothing here; see [`dormant`].
+    pub dormant: bool,
+    /// Why it has no effect; `None` when it has.
+    pub loss: Option<Loss>,
+}
+
+/// Why a definition has no effect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// Something stronger says otherwise, or takes it away.
+    Weaker {
+        /// Where that stands.
+        than: Span,
+        /// The layer of its file.
+        layer: Layer,
+        /// Its weight.
+        priority: Priority,
+        /// Whether it takes away.
+        removes: bool,
+        /// What makes it stronger.
+        rule: Rule,
+    },
+    /// Another one says the same, and stands for both.
+    Same {
+        /// Where that stands.
+        as_at: Span,
+    },
+    /// Another one disagrees, and neither is stronger.
+    Conflict {
+        /// Where that stands.
+        with: Span,
+    },
+    /// What it belongs to is gone.
+    Gone,
+}
+
+/// What makes one definition stronger than another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// The weight that its writer gave to it.
+    Priority,
+    /// Its file belongs to a later layer, or lies nearer.
+    Layer,
+    /// The pattern that it stands under says more of the repository.
+    Pattern,
+    /// Its file imports the other's.
+    Import,
+    /// It stands in a block inside of the other's.
+    Inner,
+    /// It stands beside a `(replace)`, which takes away only what others say.
+    Replacement,
+    /// Both are forced, and its file is further out.
+    Outermost,
 }
 
 /// What a definition says.
@@ -140,11 +202,22 @@ pub fn merge(files: &[File], facts: &Facts) -> (Layered, Problems) {
     let lets = interpolate::names(files);
     let local = interpolate::file_local(files, &mut problems);
     let files = local.as_deref().unwrap_or(files);
-    let facts = if files.iter().any(|file| condition::any_waits(&file.document)) { choose(files, facts) } else { facts.clone() };
-    let (Layered { nodes, definitions }, found) = merge_stratum(files, &facts, Stratum::Chosen);
+    let (Layered { nodes, definitions }, found) = merge_stratum(files, &known(files, facts), Stratum::Chosen);
     problems.extend(found);
     let nodes = interpolate::merged(nodes, &lets, &mut problems);
     (Layered { nodes, definitions }, problems)
+}
+
+/// What the files say under conditions that do not hold, for those who ask why something has no effect. Of all it is only said where it
+/// stands, not whether it would win.
+pub fn dormant(files: &[File], facts: &Facts) -> Vec<Definition> {
+    let (layered, _) = merge_stratum(files, &known(files, facts), Stratum::Asking);
+    layered.definitions.into_iter().filter(|definition| definition.dormant).collect()
+}
+
+/// The facts, with the choice of backend and agent where a condition waits for it.
+fn known(files: &[File], facts: &Facts) -> Facts {
+    if files.iter().any(|file| condition::any_waits(&file.document)) { choose(files, facts) } else { facts.clone() }
 }
 
 /// Which backend and which agent it is, which does not depend on what depends on them.

@@ -3,13 +3,17 @@
 pub mod annotation;
 mod check;
 pub mod contract;
+mod json;
+mod lookup;
 mod render;
 pub mod table;
 pub mod types;
 pub mod version;
 
-pub use check::{check, check_values, nearest, surely};
-pub use render::{example, kdl_schema, reference};
+pub use check::{annotations, check, check_values, nearest, surely};
+pub use json::json_schema;
+pub use lookup::{Topic, What, lookup, names_after};
+pub use render::{arguments, example, kdl_schema, merging, reference};
 
 /// Everything silo knows about one node before it decodes it.
 #[derive(Debug)]
@@ -191,4 +195,10 @@ impl NodeRule {
 /// The rule of a name among several.
 pub fn find(rules: &'static [&'static NodeRule], name: &str) -> Option<&'static NodeRule> {
     rules.iter().find(|rule| rule.name == name).copied()
+}
+
+/// A node's name in the spelling of the table.
+fn canonical(name: &str) -> String {
+    let snake = name.replace('-', "_");
+    if crate::document::SNAKE_NAMES.contains(&snake.as_str()) { snake } else { name.to_string() }
 }

@@ -15,6 +15,7 @@ pub mod failure;
 pub mod fetch;
 pub mod files;
 pub mod image;
+pub mod merged;
 pub mod project;
 pub mod reader;
 pub mod smoke;

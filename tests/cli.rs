@@ -221,7 +221,7 @@ const MISTAKES: &[Mistake] = &[
         make: |place| {
             place.write("silo.kdl", "import \"0.kdl\"\n");
             for index in 0..40 {
-                place.write(&format!("{index}.kdl"), &format!("import \"{}.kdl\"\n", index + 1));
+                place.write(&format!("{index}.kdl"), format!("import \"{}.kdl\"\n", index + 1));
             }
         },
         args: CHECK,

@@ -31,6 +31,11 @@ fn kdl_schema() {
 }
 
 #[test]
+fn config_schema() {
+    generated("schemas/config.schema.json", &schema::json_schema());
+}
+
+#[test]
 fn reference() {
     generated("docs/reference.md", &schema::reference());
 }

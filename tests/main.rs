@@ -14,6 +14,7 @@ mod cli;
 mod contract;
 mod definition;
 mod detect;
+mod doc_commands;
 mod document;
 mod documentation;
 mod emit;

@@ -18,6 +18,8 @@ pub(super) enum Stratum {
     Choosing,
     /// All is known.
     Chosen,
+    /// All is known, and somebody asks what would hold elsewhere: what is under a condition that does not hold is looked at too.
+    Asking,
 }
 
 /// Whether a node is a condition with nodes under it.

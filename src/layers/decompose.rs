@@ -62,7 +62,7 @@ pub(super) fn decompose(files: &[File], facts: &Facts, stratum: Stratum, problem
     let mut root = Block::default();
     let mut scopes = Vec::new();
     for (index, file) in files.iter().enumerate() {
-        scopes.push(Scope { layer: file.layer, file: index, around: Vec::new(), specificity: 0 });
+        scopes.push(Scope { layer: file.layer, file: index, around: Vec::new(), specificity: 0, heading: None, holds: true });
         let mut reader = Reader { file, facts, stratum, scope: scopes.len() - 1, scopes, position: 0, full: None };
         for node in &file.document.nodes {
             reader.top(&mut root, node, Context { priority: Priority::Plain, replaced: false, order: None });
@@ -142,7 +142,8 @@ impl Reader<'_> {
         if rule.merge != Merge::Condition {
             return self.node(root, node, rule, context);
         }
-        if !condition::holds(node, self.facts, &self.file.existing, self.stratum) {
+        let holds = condition::holds(node, self.facts, &self.file.existing, self.stratum);
+        if !holds && self.stratum != Stratum::Asking {
             return;
         }
         if self.scopes.iter().rev().take(MAX_CONDITIONS + 1).filter(|scope| !scope.around.is_empty()).count() > MAX_CONDITIONS {
@@ -150,8 +151,16 @@ impl Reader<'_> {
             return;
         }
         let outer = self.scope;
-        let Scope { layer, file, around, specificity } = &self.scopes[outer];
-        let mut inner = Scope { layer: *layer, file: *file, around: around.clone(), specificity: *specificity };
+        let Scope { layer, file, around, specificity, heading: _, holds: around_holds } = &self.scopes[outer];
+        let end = node.entries.last().map_or(node.name_span.end, |entry| entry.span.end);
+        let mut inner = Scope {
+            layer: *layer,
+            file: *file,
+            around: around.clone(),
+            specificity: *specificity,
+            heading: Some(Span { end, ..node.name_span }),
+            holds: holds && *around_holds,
+        };
         inner.around.push(outer);
         if let Some(pattern) = node.text(0) {
             inner.specificity = inner.specificity.max(condition::specificity(pattern));

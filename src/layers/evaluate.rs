@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::decompose::{Block, Entity, Statement};
 use super::order::Order;
 use super::path::{self, Path};
-use super::{Definition, Saying};
+use super::{Definition, Loss, Rule, Saying};
 use crate::document::{self, Entry, Node, Value};
 use crate::problem::{Code, Problem, Problems};
 use crate::schema::Merge;
@@ -187,7 +187,7 @@ impl Evaluation<'_> {
         if alive && let Outcome::Holds(winner) = &outcome {
             self.warn_of_losers(path, winner, statements);
         }
-        self.record(statements, path, &outcome, alive);
+        self.record(statements, path, &outcome, &candidates, alive);
         outcome
     }
 
@@ -231,34 +231,71 @@ impl Evaluation<'_> {
     }
 
     /// Keeps what was said of a slot for those who ask why.
-    fn record(&mut self, statements: &[Statement], path: &Path, outcome: &Outcome<'_>, alive: bool) {
+    fn record(&mut self, statements: &[Statement], path: &Path, outcome: &Outcome<'_>, candidates: &[&Statement], alive: bool) {
         let mut sorted: Vec<&Statement> =
             statements.iter().filter(|statement| !statement.implied || statement.saying != Saying::Remove).collect();
         sorted.sort_by(|a, b| self.descending(a, b).then(a.position.cmp(&b.position)));
         for statement in sorted {
             let holds = alive && matches!(outcome, Outcome::Holds(winner) if std::ptr::eq(*winner, statement));
+            let loss = if holds { None } else { self.loss(statement, outcome, candidates, alive) };
             self.definitions.push(Definition {
                 path: path.clone(),
                 saying: statement.saying.clone(),
                 span: statement.span,
                 layer: self.layer(statement),
                 holds,
+                priority: statement.priority,
+                conditions: self.order.conditions(statement.scope),
+                dormant: !self.order.scope(statement.scope).holds,
+                loss,
             });
+        }
+    }
+
+    /// Why a statement has no effect; `None` for a removal that has.
+    fn loss(&self, loser: &Statement, outcome: &Outcome<'_>, candidates: &[&Statement], alive: bool) -> Option<Loss> {
+        if let Outcome::Holds(winner) = outcome
+            && is_set(loser)
+            && agree(winner, loser)
+        {
+            return Some(Loss::Same { as_at: winner.span });
+        }
+        let stronger = || candidates.iter().copied().filter(|other| self.dominates(other, loser));
+        let winner = outcome.shown().filter(|winner| self.dominates(winner, loser));
+        // Of several that are stronger, the one that nothing is stronger than explains the most.
+        let strongest = winner.or_else(|| stronger().find(|one| !stronger().any(|other| self.dominates(other, one))));
+        if let Some(winner) = strongest {
+            let rule = self.rule(winner, loser).unwrap_or(Rule::Layer);
+            let (than, layer, priority) = (winner.span, self.layer(winner), winner.priority);
+            return Some(Loss::Weaker { than, layer, priority, removes: !is_set(winner), rule });
+        }
+        match outcome {
+            Outcome::Conflict(first) if is_set(loser) || !std::ptr::eq(*first, loser) => {
+                let other = candidates.iter().copied().filter(|other| !candidates.iter().any(|third| self.dominates(third, other)));
+                let mut other = other.filter(|other| !agree(other, loser));
+                Some(Loss::Conflict { with: other.next().map_or(first.span, |other| other.span) })
+            }
+            Outcome::Holds(_) | Outcome::Absent | Outcome::Conflict(_) => (!alive && is_set(loser)).then_some(Loss::Gone),
         }
     }
 
     /// Whether `a` is strictly stronger than `b`.
     fn dominates(&self, a: &Statement, b: &Statement) -> bool {
+        self.rule(a, b).is_some()
+    }
+
+    /// The rule by which `a` is strictly stronger than `b`, if it is.
+    fn rule(&self, a: &Statement, b: &Statement) -> Option<Rule> {
         if a.priority != b.priority {
-            return a.priority > b.priority;
+            return (a.priority > b.priority).then_some(Rule::Priority);
         }
         if a.scope == b.scope {
             // A replacement is just below what is said beside it.
-            return b.saying == Saying::Replace && a.saying != Saying::Replace;
+            return (b.saying == Saying::Replace && a.saying != Saying::Replace).then_some(Rule::Replacement);
         }
         match a.priority {
-            Priority::Default | Priority::Plain | Priority::Level(_) => self.order.stronger(a.scope, b.scope),
-            Priority::Force => self.order.stronger(b.scope, a.scope),
+            Priority::Default | Priority::Plain | Priority::Level(_) => self.order.rule(a.scope, b.scope),
+            Priority::Force => self.order.stronger(b.scope, a.scope).then_some(Rule::Outermost),
         }
     }
 

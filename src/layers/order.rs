@@ -2,8 +2,8 @@
 //!
 //! A [`Scope`] is a part of a file that speaks with one voice: its top, or the block of a condition that holds.
 
-use super::File;
-use crate::source::{Layer, SourceId};
+use super::{File, Rule};
+use crate::source::{Layer, SourceId, Span};
 
 /// The top of a file, or the block of a condition in it.
 #[derive(Clone, Debug)]
@@ -16,6 +16,10 @@ pub(super) struct Scope {
     pub(super) around: Vec<usize>,
     /// How much of the repository the patterns around it say.
     pub(super) specificity: u16,
+    /// Where the condition is written; `None` for the top of a file.
+    pub(super) heading: Option<Span>,
+    /// Whether the condition holds, and all around it do. Only those that ask what is not said have scopes that do not.
+    pub(super) holds: bool,
 }
 
 /// The relation of the scopes to each other.
@@ -70,30 +74,45 @@ impl Order {
     }
 
     /// Whether scope `a` overrides scope `b`.
+    pub(super) fn stronger(&self, a: usize, b: usize) -> bool {
+        self.rule(a, b).is_some()
+    }
+
+    /// The rule by which scope `a` overrides scope `b`, if it does.
     ///
     /// A later layer overrides an earlier one. Within a layer: among settings for repositories the longer pattern, then the nearer file; else
     /// the file that imports the other; within a file the longer pattern, then the inner block. This is a strict partial order.
-    pub(super) fn stronger(&self, a: usize, b: usize) -> bool {
+    pub(super) fn rule(&self, a: usize, b: usize) -> Option<Rule> {
         if a == b {
-            return false;
+            return None;
         }
         let (one, other) = (&self.scopes[a], &self.scopes[b]);
         if one.layer != other.layer {
-            return one.layer > other.layer;
+            return (one.layer > other.layer).then_some(Rule::Layer);
         }
         if one.layer == Layer::Repository {
-            let strength = |scope: &Scope| (scope.specificity, self.file_layers[scope.file]);
-            if strength(one) != strength(other) {
-                return strength(one) > strength(other);
+            if one.specificity != other.specificity {
+                return (one.specificity > other.specificity).then_some(Rule::Pattern);
+            }
+            let (nearer, further) = (self.file_layers[one.file], self.file_layers[other.file]);
+            if nearer != further {
+                return (nearer > further).then_some(Rule::Layer);
             }
         }
         if one.file != other.file {
-            return self.reaches[one.file][other.file] && !self.reaches[other.file][one.file];
+            let imports = self.reaches[one.file][other.file] && !self.reaches[other.file][one.file];
+            return imports.then_some(Rule::Import);
         }
         if one.specificity != other.specificity {
-            return one.specificity > other.specificity;
+            return (one.specificity > other.specificity).then_some(Rule::Pattern);
         }
-        one.around.contains(&b)
+        one.around.contains(&b).then_some(Rule::Inner)
+    }
+
+    /// The places of the conditions around a scope, its own included, the outermost first.
+    pub(super) fn conditions(&self, scope: usize) -> Vec<Span> {
+        let around = self.scopes[scope].around.iter().chain([&scope]);
+        around.filter_map(|scope| self.scopes[*scope].heading).collect()
     }
 
     /// The scope.
@@ -108,7 +127,7 @@ impl Order {
 
     /// Something that is larger for a stronger scope; between those of which neither is stronger it means nothing.
     pub(super) fn height(&self, scope: usize) -> (Layer, u16, usize, u16, usize) {
-        let Scope { layer, file: _, around, specificity } = &self.scopes[scope];
+        let Scope { layer, file: _, around, specificity, heading: _, holds: _ } = &self.scopes[scope];
         let first = if *layer == Layer::Repository { *specificity } else { 0 };
         (*layer, first, self.places[scope], *specificity, around.len())
     }

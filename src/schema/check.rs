@@ -72,7 +72,7 @@ fn check_node(problems: &mut Problems, node: &Node, rule: &'static NodeRule) {
 }
 
 /// What may stand in parentheses before a node of this kind, and before its values.
-fn annotations(rule: &'static NodeRule) -> (&'static [&'static str], &'static [&'static str]) {
+pub fn annotations(rule: &'static NodeRule) -> (&'static [&'static str], &'static [&'static str]) {
     if std::ptr::eq(rule, &raw const table::PATTERN) {
         return (&["list"], &["default", "priority:N", "force", "raw"]);
     }

@@ -51,6 +51,8 @@ fn comment(out: &mut String, text: &str) {
 pub fn kdl_schema() -> String {
     let mut out = format!("// The nodes of a silo.kdl. Generated from the table of nodes: {MENDED_BY}\n");
     out.push_str("document {\n    info {\n        title \"silo.kdl\" lang=\"en\"\n        description \"A declarative image and container for coding agents.\" lang=\"en\"\n    }\n");
+    // An annotation is what the schema language calls a tag; several words of one are joined by commas.
+    out.push_str("    other-tags-allowed #true\n");
     for rule in table::TOP {
         schema_node(&mut out, rule, 1, &mut Vec::new());
     }
@@ -61,7 +63,8 @@ pub fn kdl_schema() -> String {
 fn schema_node(out: &mut String, rule: &'static NodeRule, depth: usize, around: &mut Vec<*const NodeRule>) {
     let indent = "    ".repeat(depth);
     let name = if rule.name == "*" { String::new() } else { format!(" {}", quote(rule.name)) };
-    out.push_str(&format!("{indent}node{name} description={} {{\n", quote(rule.doc)));
+    let id = if depth == 1 { format!(" id={}", quote(rule.name)) } else { String::new() };
+    out.push_str(&format!("{indent}node{name}{id} description={} {{\n", quote(rule.doc)));
     for property in rule.properties.iter().chain(rule.other_properties.as_ref()) {
         let name = if property.name == "*" { String::new() } else { format!(" {}", quote(property.name)) };
         let kind = schema_type(property.kind, depth + 2);
@@ -80,7 +83,12 @@ fn schema_node(out: &mut String, rule: &'static NodeRule, depth: usize, around: 
         out.push_str(&format!("{indent}    }}\n"));
     }
     if rule.merge == Merge::Condition {
-        out.push_str(&format!("{indent}    // and the nodes of the top in its block\n{indent}}}\n"));
+        // Each stands for the one of its name at the top.
+        out.push_str(&format!("{indent}    children {{\n"));
+        for child in rule.children {
+            out.push_str(&format!("{indent}        node {} ref={}\n", quote(child.name), quote(&format!("[id=\"{}\"]", child.name))));
+        }
+        out.push_str(&format!("{indent}    }}\n{indent}}}\n"));
         return;
     }
     around.push(rule);
@@ -121,7 +129,7 @@ fn schema_type(kind: Type, depth: usize) -> String {
 }
 
 /// The arguments as the reference shows them: `NAME [PATH…]`.
-fn arguments(rule: &NodeRule) -> String {
+pub fn arguments(rule: &NodeRule) -> String {
     let show = |argument: &ArgumentRule| {
         let name = argument.name.to_uppercase();
         if argument.required { name } else { format!("[{name}]") }
@@ -211,7 +219,8 @@ fn section(out: &mut String, rule: &'static NodeRule, level: usize, inside: &str
     }
 }
 
-fn merging(merge: Merge) -> &'static str {
+/// How several mentions of a node become one, in a sentence.
+pub fn merging(merge: Merge) -> &'static str {
     match merge {
         Merge::FileLocal => "not merged; it speaks of its own file.",
         Merge::Record => "one for all files; each value is that of the strongest file that sets it.",

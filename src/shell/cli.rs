@@ -83,6 +83,11 @@ pub enum Command {
     /// Show or start a configuration
     #[command(subcommand)]
     Config(Config),
+    /// Explain a node, a value or an entry of the catalog
+    Doc(Doc),
+    /// List and print what silo knows to install
+    #[command(subcommand)]
+    Catalog(Catalog),
     /// List silo's images and containers
     Ls(Ls),
     /// Remove silo's images and containers
@@ -301,6 +306,9 @@ pub struct Hash {
 pub enum Config {
     /// Print the merged configuration with the place where each value was set
     Show {
+        /// Print everything that was said of a path, who won, and why: `language.node.version`, or a pattern such as `env.*`
+        #[arg(long, value_name = "PATH")]
+        why: Option<String>,
         /// Print as JSON
         #[arg(long)]
         json: bool,
@@ -315,11 +323,55 @@ pub enum Config {
     Default,
     /// Write a silo.kdl to start from: the same as `silo init`
     Init(Init),
-    /// Open silo.kdl in $EDITOR and check it afterwards
-    Edit {
-        /// Open your own configuration instead of the project's
+    /// Open silo.kdl in $EDITOR and check it afterwards, or change single values of it
+    Edit(Edit),
+}
+
+/// `silo config edit`
+#[derive(Debug, Args)]
+pub struct Edit {
+    /// Edit your own configuration instead of the project's
+    #[arg(long, conflicts_with = "local")]
+    pub global: bool,
+    /// Edit silo.local.kdl, which is for this checkout only
+    #[arg(long)]
+    pub local: bool,
+    /// Set a value: `language.node.version=22`, `env.EDITOR=vi`
+    #[arg(long, value_name = "PATH=VALUE")]
+    pub set: Vec<String>,
+    /// Take a value or a node out
+    #[arg(long, value_name = "PATH")]
+    pub unset: Vec<String>,
+    /// Add a node, written as in silo.kdl: `tool jq`
+    #[arg(long, value_name = "NODE")]
+    pub add: Vec<String>,
+}
+
+/// `silo doc`
+#[derive(Debug, Args)]
+pub struct Doc {
+    /// A node (`agent`), something in it (`agent.env`, `mount.mode`), or an entry of the catalog (`language/node`) [default: an overview]
+    #[arg(value_name = "PATH")]
+    pub path: Option<String>,
+}
+
+/// `silo catalog`
+#[derive(Debug, Subcommand)]
+pub enum Catalog {
+    /// List what can be named in silo.kdl: silo's own entries and the definitions of this configuration
+    List {
+        /// Only entries of this kind
+        #[arg(value_name = "KIND")]
+        kind: Option<String>,
+        /// Print as JSON
         #[arg(long)]
-        global: bool,
+        json: bool,
+    },
+    /// Print an entry, in the language of silo.kdl
+    Show {
+        /// The entry: `language/node`, `stack/web`
+        #[arg(value_name = "KIND/NAME")]
+        name: String,
     },
 }
 

@@ -1,10 +1,13 @@
 //! The commands, one file each.
 
 pub mod build;
+pub mod catalog;
 pub mod check;
 pub mod compile;
 pub mod completions;
 pub mod config;
+pub mod doc;
+pub mod edit;
 pub mod exec;
 pub mod failed;
 pub mod fmt;
@@ -16,6 +19,7 @@ pub mod ls;
 pub mod rm;
 pub mod run;
 pub mod trust;
+pub mod why;
 
 use std::path::Path;
 
@@ -44,6 +48,8 @@ pub fn dispatch(cli: Cli, ui: &Ui) -> Result<u8, Failure> {
         Some(Command::Init(args)) => init::init(ui, directory, &args),
         Some(Command::Import(args)) => import::import(ui, directory, &args),
         Some(Command::Config(args)) => config::config(ui, directory, &args),
+        Some(Command::Doc(args)) => doc::doc(ui, directory, &args),
+        Some(Command::Catalog(args)) => catalog::catalog(ui, directory, &args),
         Some(Command::Ls(args)) => ls::ls(ui, &args),
         Some(Command::Rm(args)) => rm::rm(ui, directory, &args),
         Some(Command::Completions { shell }) => completions::completions(ui, shell),
@@ -73,6 +79,8 @@ fn named(ui: &Ui, directory: Option<&Path>, words: &[String]) -> Result<u8, Fail
             "compile",
             "hash",
             "config",
+            "doc",
+            "catalog",
             "ls",
             "rm",
             "completions",

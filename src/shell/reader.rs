@@ -53,6 +53,17 @@ pub enum Outside {
 
 /// Reads everything that takes part in the configuration of a directory.
 pub fn read(caller: &Caller, places: &Places, options: &ContainerOptions, outside: Outside) -> Reading {
+    read_with(caller, places, options, outside, None)
+}
+
+/// Likewise; where a text stands beside a path, it is read instead of that file.
+pub fn read_with(
+    caller: &Caller,
+    places: &Places,
+    options: &ContainerOptions,
+    outside: Outside,
+    instead: Option<(&Path, &str)>,
+) -> Reading {
     let reading = Reading {
         sources: Sources::default(),
         problems: Problems::default(),
@@ -64,7 +75,7 @@ pub fn read(caller: &Caller, places: &Places, options: &ContainerOptions, outsid
         foreign: Vec::new(),
         npmrc: None,
     };
-    let mut reader = Reader { caller, places, outside, reading, known: BTreeMap::new(), chain: Vec::new(), full: false };
+    let mut reader = Reader { caller, places, outside, reading, known: BTreeMap::new(), chain: Vec::new(), full: false, instead };
     reader.read_all(options);
     reader.read_npmrc();
     reader.reading
@@ -84,6 +95,8 @@ struct Reader<'a> {
     chain: Vec<(Key, Span)>,
     /// Whether there were too many files, which is said once.
     full: bool,
+    /// A file that is read as if it held this text.
+    instead: Option<(&'a Path, &'a str)>,
 }
 
 impl Reader<'_> {
@@ -123,7 +136,11 @@ impl Reader<'_> {
 
     fn read(&mut self, path: &Path, layer: Layer) -> Option<Document> {
         let name = self.name(path);
-        match files::read_configuration(path, &name, document::MAX_BYTES) {
+        let read = match self.instead {
+            Some((other, text)) if other == path => Ok(Some(text.to_string())),
+            Some(_) | None => files::read_configuration(path, &name, document::MAX_BYTES),
+        };
+        match read {
             Ok(text) => {
                 let (id, document) = self.parse(&name, layer, text?);
                 self.reading.origins.insert(id, path.to_path_buf());

@@ -1,5 +1,6 @@
 //! What silo prints. Data goes to standard output, talk to standard error; nothing else in the program writes to either.
 
+pub mod page;
 pub mod progress;
 
 use std::io::{BufRead, IsTerminal, Write};
@@ -10,11 +11,14 @@ use silo::source::Sources;
 use super::cli;
 use super::failure::{Failure, system};
 use super::fetch::chain;
+use page::Page;
 
 /// The two streams and how to write on them.
 #[derive(Clone, Copy, Debug)]
 pub struct Ui {
     color: bool,
+    /// Whether data may be coloured: standard output can be a pipe where standard error is a terminal.
+    data_color: bool,
     live: bool,
     quiet: bool,
     width: usize,
@@ -26,13 +30,14 @@ impl Ui {
         let terminal = std::io::stderr().is_terminal();
         let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
-        let color = match color {
+        let colored = |terminal: bool| match color {
             cli::Color::Always => true,
             cli::Color::Never => false,
             cli::Color::Auto => terminal && !dumb && !set("NO_COLOR"),
         };
+        let (color, data_color) = (colored(terminal), colored(std::io::stdout().is_terminal()));
         let width = crossterm::terminal::size().map_or(100, |(columns, _)| usize::from(columns)).clamp(60, 120);
-        Ui { color, live: terminal && !dumb && !set("CI"), quiet, width }
+        Ui { color, data_color, live: terminal && !dumb && !set("CI"), quiet, width }
     }
 
     /// Whether progress is drawn in place.
@@ -54,6 +59,12 @@ impl Ui {
     /// A line of data.
     pub fn line(&self, text: &str) {
         self.data(&format!("{text}\n"));
+    }
+
+    /// An empty page for standard output: as wide as the terminal, 80 columns where there is none.
+    pub fn page(&self) -> Page {
+        let width = if std::io::stdout().is_terminal() { self.width.min(100) } else { 80 };
+        Page::new(width, self.data_color)
     }
 
     /// JSON, to standard output.

@@ -1,7 +1,6 @@
 //! `silo config …`.
 
 use std::path::Path;
-use std::process::Command;
 
 use serde_json::json;
 
@@ -9,25 +8,28 @@ use silo::layers;
 use silo::schema;
 use silo::source::Layer;
 
+use super::{edit, why};
 use crate::shell::cli::{Config, ContainerOptions};
 use crate::shell::command::init;
 use crate::shell::facts::Caller;
-use crate::shell::failure::{Failure, system};
-use crate::shell::files::{self, Places};
+use crate::shell::failure::Failure;
+use crate::shell::files::Places;
+use crate::shell::merged::workspace;
 use crate::shell::project::Project;
 use crate::shell::ui::Ui;
 
 /// Shows or starts a configuration.
 pub fn config(ui: &Ui, directory: Option<&Path>, command: &Config) -> Result<u8, Failure> {
     match command {
-        Config::Show { json } => show(ui, directory, *json),
+        Config::Show { why: Some(path), json } => why::why(ui, directory, path, *json),
+        Config::Show { why: None, json } => show(ui, directory, *json),
         Config::Paths { json } => paths(ui, directory, *json),
         Config::Default => {
             ui.data(&schema::example());
             Ok(0)
         }
         Config::Init(args) => init::init(ui, directory, args),
-        Config::Edit { global } => edit(ui, directory, *global),
+        Config::Edit(args) => edit::edit(ui, directory, args),
     }
 }
 
@@ -44,7 +46,7 @@ fn show(ui: &Ui, directory: Option<&Path>, json: bool) -> Result<u8, Failure> {
 
 fn paths(ui: &Ui, directory: Option<&Path>, json: bool) -> Result<u8, Failure> {
     let caller = Caller::read();
-    let places = Places::find(&caller, &init::workspace(directory)?);
+    let places = Places::find(&caller, &workspace(directory)?);
     let rows: Vec<(String, &str, bool)> = places
         .candidates
         .iter()
@@ -71,29 +73,5 @@ fn paths(ui: &Ui, directory: Option<&Path>, json: bool) -> Result<u8, Failure> {
             ui.line(&format!("{} {layer:<20} {path}", if exists { "✓" } else { "·" }));
         }
     }
-    Ok(0)
-}
-
-fn edit(ui: &Ui, directory: Option<&Path>, global: bool) -> Result<u8, Failure> {
-    let path = init::target(directory, global)?;
-    if !path.is_file() {
-        let text = init::starter(None, None);
-        files::write_atomically(&path, text.as_bytes()).map_err(system(format!("writing {}", path.display())))?;
-    }
-    let editor = ["VISUAL", "EDITOR"].iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.trim().is_empty()));
-    let editor = editor.unwrap_or_else(|| "vi".to_string());
-    let mut words = editor.split_whitespace();
-    let program = words.next().unwrap_or("vi");
-    let status = Command::new(program).args(words).arg(&path).status().map_err(|source| Failure::System {
-        operation: format!("starting the editor `{program}`"),
-        help: Some("set $EDITOR to an editor that is installed".to_string()),
-        source,
-    })?;
-    if !status.success() {
-        return Err(Failure::Refused { message: format!("the editor `{editor}` failed ({status})"), help: None });
-    }
-    let project = Project::load(directory, &ContainerOptions::default())?;
-    ui.problems(&project.warnings, &project.sources);
-    ui.say(&format!("{} is fine", path.display()));
     Ok(0)
 }

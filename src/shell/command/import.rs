@@ -11,6 +11,7 @@ use crate::shell::cli::Import;
 use crate::shell::command::init;
 use crate::shell::failure::Failure;
 use crate::shell::files;
+use crate::shell::merged::workspace;
 use crate::shell::ui::Ui;
 
 /// Translates a configuration of another tool, and says what could not be translated.
@@ -23,7 +24,7 @@ pub fn import(ui: &Ui, directory: Option<&Path>, args: &Import) -> Result<u8, Fa
             help: Some(format!("add `--from {}`", Format::ALL.map(Format::as_str).join("|"))),
         });
     };
-    let workspace = init::workspace(directory)?;
+    let workspace = workspace(directory)?;
     let path = workspace.join(&args.file);
     let target = match &args.output {
         Some(output) => workspace.join(output),

@@ -14,6 +14,7 @@ use crate::shell::cli::{ContainerOptions, Init};
 use crate::shell::facts::Caller;
 use crate::shell::failure::{Failure, system};
 use crate::shell::files::{self, FILE, Places};
+use crate::shell::merged::workspace;
 use crate::shell::project::Project;
 use crate::shell::ui::Ui;
 
@@ -94,15 +95,6 @@ fn confirmed(ui: &Ui, text: &str, path: &Path) -> Result<bool, Failure> {
         ui.say(&format!("  {line}"));
     }
     ui.confirm(&format!("write this to {}?", path.display()))
-}
-
-/// The directory that a command works in: absolute, links resolved.
-pub fn workspace(directory: Option<&Path>) -> Result<PathBuf, Failure> {
-    let directory = match directory {
-        Some(directory) => directory.to_path_buf(),
-        None => std::env::current_dir().map_err(system("finding the working directory"))?,
-    };
-    directory.canonicalize().map_err(system(format!("opening the directory {}", directory.display())))
 }
 
 /// The configuration that is meant: the user's own, else the nearest one of the project, which may not exist yet.

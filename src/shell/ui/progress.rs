@@ -214,7 +214,7 @@ mod tests {
     use super::*;
 
     fn ui() -> Ui {
-        Ui { color: false, live: true, quiet: false, width: 80 }
+        Ui { color: false, data_color: false, live: true, quiet: false, width: 80 }
     }
 
     fn step(name: &str, started: Option<u64>, completed: Option<u64>) -> Step {
