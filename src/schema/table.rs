@@ -315,6 +315,7 @@ static DEFINE: NodeRule = NodeRule {
         &SERVER_ENV,
         &PATH,
         &COMMAND,
+        &REMOTE_URL,
         &ARGS,
         &SUBCOMMANDS,
         &EXTENSIONS,
@@ -363,6 +364,14 @@ static COMMAND: NodeRule = NodeRule {
     doc: "The program and its arguments.",
     arguments: &[required("program", Type::Text)],
     rest: Some(optional("argument", Type::Text)),
+    ..RULE
+};
+
+static REMOTE_URL: NodeRule = NodeRule {
+    name: "url",
+    doc: "Where an MCP server listens that is somewhere else: nothing is installed for it.",
+    arguments: &[required("url", Type::Url)],
+    properties: &[property("transport", Type::OneOf(&["http", "sse"]), "How it speaks; `http` unless told otherwise.")],
     ..RULE
 };
 
