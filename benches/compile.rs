@@ -30,7 +30,7 @@ fn spec(sources: &mut Sources) -> Spec {
     let document = document.expect("the example parses");
     let problems = schema::check(&document, FileKind::Configuration);
     assert!(problems.is_empty(), "{problems:?}");
-    let (layered, problems) = layers::merge(&[File { layer: Layer::Project(0), document, imports: Vec::new() }]);
+    let (layered, problems) = layers::merge(&[File::new(Layer::Project(0), document)], &layers::Facts::default());
     assert!(problems.is_empty(), "{problems:?}");
     let (catalog, problems) = Catalog::new(&layered.nodes);
     assert!(problems.is_empty(), "{problems:?}");

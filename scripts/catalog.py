@@ -65,7 +65,7 @@ class Home:
 
 def said(text, folder):
     """What a command complained about, in one line without paths and addresses of this machine."""
-    start = re.search(r"×\s*", text)
+    start = re.search(r"×\s*|^error: ", text, re.M)
     words = text[start.end():] if start else text.strip().splitlines()[-1] if text.strip() else "no output"
     words = re.split(r"\n\s*(?:╭|help:|×)", words)[0]
     words = re.sub(r"[\s│]+", " ", words).strip()

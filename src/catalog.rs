@@ -85,10 +85,30 @@ impl Catalog {
 /// Kind, name and text of every built-in entry, in the order of kind and name.
 pub fn entries() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
     ENTRIES.iter().filter_map(|(path, text)| {
-        let (folder, name) = path.split_once('/')?;
+        let (folder, name) = path.split_once('/').filter(|_| !path.starts_with(STACKS))?;
         Some((if folder == BUILD_FOLDER { BUILD_KIND } else { folder }, name, *text))
     })
 }
+
+/// The names of the built-in files that an `import "catalog:…"` can ask for, sorted.
+pub fn stacks() -> impl Iterator<Item = &'static str> {
+    ENTRIES.iter().map(|(path, _)| *path).filter(|path| path.starts_with(STACKS))
+}
+
+/// The text of such a file.
+pub fn stack(name: &str) -> Option<&'static str> {
+    let index = ENTRIES.binary_search_by(|(other, _)| (*other).cmp(name)).ok()?;
+    name.starts_with(STACKS).then(|| ENTRIES[index].1)
+}
+
+/// Whether silo's own catalog is one that a requirement such as `0.1` or `0.1.0` means: its version begins like that.
+pub fn is_version(wanted: &str) -> bool {
+    let own = env!("CARGO_PKG_VERSION");
+    own == wanted || own.strip_prefix(wanted).is_some_and(|rest| rest.starts_with('.'))
+}
+
+/// The folder of files to import, which hold no definitions.
+const STACKS: &str = "stack/";
 
 /// The kinds of definitions, in the order in which people read about them.
 pub const KINDS: [&str; 7] = ["base", "language", "tool", "lsp", "mcp", "agent", BUILD_KIND];

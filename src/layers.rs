@@ -7,15 +7,24 @@
 //! one of the later layer, or within a layer the one that imports the other; among forces it is the other way round, so that a repository
 //! cannot force anything upon its user.
 
+mod condition;
 mod decompose;
 mod evaluate;
+mod interpolate;
 mod order;
+mod path;
 mod show;
+
+use std::collections::BTreeSet;
+
+use condition::Stratum;
 
 use crate::document::{Document, Node, Value};
 use crate::problem::Problems;
 use crate::source::{Layer, Span};
 
+pub use condition::{dependencies, matches, questions};
+pub use path::{Found, Path, walk};
 pub use show::{print_with_sources, to_json};
 
 /// One file of the configuration.
@@ -27,6 +36,45 @@ pub struct File {
     pub document: Document,
     /// The files it imports, by their index among the files that are merged.
     pub imports: Vec<usize>,
+    /// Those of its [`questions`] that are answered with yes.
+    pub existing: BTreeSet<String>,
+}
+
+impl File {
+    /// A file that imports nothing and asks nothing.
+    pub fn new(layer: Layer, document: Document) -> File {
+        File { layer, document, imports: Vec::new(), existing: BTreeSet::new() }
+    }
+}
+
+/// The files of the layers that every machine shares, with their imports.
+pub fn shared(files: &[File]) -> Vec<File> {
+    let kept: Vec<usize> = (0..files.len()).filter(|index| files[*index].layer.is_shared()).collect();
+    let file = |index: &usize| {
+        let File { layer, document, imports, existing } = files[*index].clone();
+        let imports = imports.into_iter().filter_map(|import| kept.iter().position(|other| *other == import)).collect();
+        File { layer, document, imports, existing }
+    };
+    kept.iter().map(file).collect()
+}
+
+/// What conditions can look at, apart from the files of a repository.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// The operating system of the host: `linux` or `macos`.
+    pub os: String,
+    /// The architecture, as Docker calls it: `amd64` or `arm64`.
+    pub arch: String,
+    /// The name of the host.
+    pub host: String,
+    /// Whether silo runs in CI.
+    pub ci: bool,
+    /// The repository, as in `github.com/acme/api`; `None` when it has no remote called `origin`.
+    pub repo: Option<String>,
+    /// What builds and runs, when that is decided already; otherwise `use backend=` decides.
+    pub backend: Option<String>,
+    /// The agent whose image is meant, when that is decided already; otherwise `use agent=` decides, or that there is only one.
+    pub agent: Option<String>,
 }
 
 /// The files made one.
@@ -44,16 +92,21 @@ pub struct Layered {
 
 impl Layered {
     /// All that was said of a path such as `language.node.version`, strongest first: what won, and what lost to it.
-    pub fn definitions(&self, path: &str) -> Vec<&Definition> {
-        self.definitions.iter().filter(|definition| definition.path == path).collect()
+    pub fn definitions(&self, path: &Path) -> Vec<&Definition> {
+        self.definitions.iter().filter(|definition| definition.path == *path).collect()
+    }
+
+    /// All that was said of anything.
+    pub fn all_definitions(&self) -> &[Definition] {
+        &self.definitions
     }
 }
 
 /// One thing that one file says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Definition {
-    /// Of what: names and keys joined with dots.
-    pub path: String,
+    /// Of what.
+    pub path: Path,
     /// What.
     pub saying: Saying,
     /// Where.
@@ -79,11 +132,42 @@ pub enum Saying {
     Replace,
 }
 
-/// Makes the files one. Their order in the list means nothing.
-pub fn merge(files: &[File]) -> (Layered, Problems) {
-    let order = order::Order::of(files);
+/// Makes the files one, as far as the conditions in them hold, and fills in the placeholders. The order of the list means nothing.
+pub fn merge(files: &[File], facts: &Facts) -> (Layered, Problems) {
     let mut problems = Problems::default();
-    let statements = decompose::decompose(files);
-    let (nodes, definitions) = evaluate::evaluate(files, &order, statements, &mut problems);
+    let lets = interpolate::names(files);
+    let local = interpolate::file_local(files, &mut problems);
+    let files = local.as_deref().unwrap_or(files);
+    let facts = if files.iter().any(|file| condition::any_waits(&file.document)) { choose(files, facts) } else { facts.clone() };
+    let (Layered { nodes, definitions }, found) = merge_stratum(files, &facts, Stratum::Chosen);
+    problems.extend(found);
+    let nodes = interpolate::merged(nodes, &lets, &mut problems);
+    (Layered { nodes, definitions }, problems)
+}
+
+/// Which backend and which agent it is, which does not depend on what depends on them.
+fn choose(files: &[File], facts: &Facts) -> Facts {
+    let (chosen, _) = merge_stratum(files, facts, Stratum::Choosing);
+    let uses = |property: &str| {
+        let using = chosen.nodes.iter().find(|node| node.name == "use")?;
+        using.property(property)?.value.as_str().map(str::to_string)
+    };
+    let mut agents = chosen.nodes.iter().filter(|node| node.name == "agent").filter_map(|node| node.text(0));
+    let only = agents.next().filter(|_| agents.next().is_none()).map(str::to_string);
+    Facts {
+        backend: facts.backend.clone().or_else(|| uses("backend")).or_else(|| Some(DEFAULT_BACKEND.to_string())),
+        agent: facts.agent.clone().or_else(|| uses("agent")).or(only),
+        ..facts.clone()
+    }
+}
+
+/// The backend where nothing else is said.
+const DEFAULT_BACKEND: &str = "docker";
+
+fn merge_stratum(files: &[File], facts: &Facts, stratum: Stratum) -> (Layered, Problems) {
+    let mut problems = Problems::default();
+    let (statements, scopes) = decompose::decompose(files, facts, stratum);
+    let order = order::Order::of(files, scopes);
+    let (nodes, definitions) = evaluate::evaluate(&order, statements, &mut problems);
     (Layered { nodes, definitions }, problems)
 }

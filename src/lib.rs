@@ -10,6 +10,8 @@ pub mod digest;
 
 pub mod source;
 
+pub mod template;
+
 pub mod problem;
 
 pub mod document;

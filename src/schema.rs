@@ -1,10 +1,11 @@
 //! The nodes that silo knows: one table, from which the check, the example file, the KDL schema and the reference page are made.
 
+pub mod annotation;
 mod check;
 mod render;
 pub mod table;
 
-pub use check::{check, nearest};
+pub use check::{check, check_values, nearest};
 pub use render::{example, kdl_schema, reference};
 
 /// Everything silo knows about one node before it decodes it.
@@ -110,6 +111,10 @@ pub enum Merge {
     Variables,
     /// There is one such node for each pair of first arguments, and two of them are never mixed.
     Closed,
+    /// All of them hold.
+    Accumulating,
+    /// Its block is read as if it stood around it, where the condition holds.
+    Condition,
 }
 
 /// What a file is for; it decides which nodes may stand at its top.

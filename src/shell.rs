@@ -16,5 +16,6 @@ pub mod fetch;
 pub mod files;
 pub mod image;
 pub mod project;
+pub mod reader;
 pub mod smoke;
 pub mod ui;

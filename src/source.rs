@@ -17,6 +17,8 @@ pub enum Layer {
     Project(u16),
     /// A `silo.local.kdl` beside a project file: this checkout only, not committed.
     Local(u16),
+    /// A `repo` block of the user's own files: what they want of this repository, whatever it says itself.
+    Repository,
     /// `SILO_*` variables.
     Environment,
     /// Options of the command line.
@@ -27,7 +29,13 @@ impl Layer {
     /// Whether the layer is written by the person who runs silo (or by silo itself), rather than by whoever wrote the repository.
     pub fn is_operator(self) -> bool {
         match self {
-            Layer::Catalog | Layer::System | Layer::User | Layer::Above(_) | Layer::Environment | Layer::CommandLine => true,
+            Layer::Catalog
+            | Layer::System
+            | Layer::User
+            | Layer::Above(_)
+            | Layer::Repository
+            | Layer::Environment
+            | Layer::CommandLine => true,
             Layer::Project(_) | Layer::Local(_) => false,
         }
     }
@@ -36,7 +44,13 @@ impl Layer {
     pub fn is_shared(self) -> bool {
         match self {
             Layer::Catalog | Layer::Project(_) => true,
-            Layer::System | Layer::User | Layer::Above(_) | Layer::Local(_) | Layer::Environment | Layer::CommandLine => false,
+            Layer::System
+            | Layer::User
+            | Layer::Above(_)
+            | Layer::Local(_)
+            | Layer::Repository
+            | Layer::Environment
+            | Layer::CommandLine => false,
         }
     }
 }

@@ -3,7 +3,6 @@
 //! [`ImageSpec`] is what the image is; all of it ends up in the identity. [`RunSpec`] is how a container of it is run; none of it does.
 
 pub mod decode;
-pub mod template;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -242,6 +241,14 @@ impl Arch {
         match self {
             Arch::Amd64 => "x86_64",
             Arch::Arm64 => "aarch64",
+        }
+    }
+
+    /// `x86_64`, `aarch_64`: as the releases of Protocol Buffers and other builds that use os-maven-plugin's names say.
+    pub fn protoc(self) -> &'static str {
+        match self {
+            Arch::Amd64 => "x86_64",
+            Arch::Arm64 => "aarch_64",
         }
     }
 }

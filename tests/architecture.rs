@@ -4,8 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The stages in pipeline order: a module may use those before it.
-const PIPELINE: [&str; 13] =
-    ["digest", "source", "problem", "document", "schema", "layers", "catalog", "spec", "lock", "plan", "identity", "emit", "launch"];
+const PIPELINE: [&str; 14] = [
+    "digest", "source", "template", "problem", "document", "schema", "layers", "catalog", "spec", "lock", "plan", "identity", "emit",
+    "launch",
+];
 
 /// Foreign crates and the one place that may name each.
 const OWNERS: [(&str, &[&str]); 22] = [

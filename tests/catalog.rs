@@ -33,7 +33,7 @@ fn with(text: &str) -> (Option<Spec>, Problems) {
     let (document, problems) = document::parse(id, text);
     assert!(problems.is_empty(), "{}", explain(&problems));
     let document = document.expect("it parses");
-    let (layered, problems) = layers::merge(&[File { layer, document, imports: Vec::new() }]);
+    let (layered, problems) = layers::merge(&[File::new(layer, document)], &layers::Facts::default());
     assert!(problems.is_empty(), "{}", explain(&problems));
     let (catalog, problems) = Catalog::new(&layered.nodes);
     assert!(problems.is_empty(), "{}", explain(&problems));

@@ -218,7 +218,44 @@ const MISTAKES: &[Mistake] = &[
         },
         args: CHECK,
         code: Code::ImportCycle,
-        says: &["silo.kdl → a.kdl → b.kdl → a.kdl", "b.kdl:1"],
+        says: &["[a.kdl:1:8]", "imports b.kdl", "[b.kdl:1:8]", "which imports a.kdl again"],
+    },
+    Mistake {
+        name: "too many files",
+        make: |place| {
+            let mut imports = String::new();
+            for index in 0..10_000 {
+                imports.push_str(&format!("import \"{index}.kdl\"\n"));
+            }
+            place.write("silo.kdl", &imports);
+            for index in 0..300 {
+                place.write(&format!("{index}.kdl"), "");
+            }
+        },
+        args: CHECK,
+        code: Code::ImportLimit,
+        says: &["more than 256 files", "silo.kdl:257"],
+    },
+    Mistake {
+        name: "imports that go on and on",
+        make: |place| {
+            place.write("silo.kdl", "import \"0.kdl\"\n");
+            for index in 0..40 {
+                place.write(&format!("{index}.kdl"), &format!("import \"{}.kdl\"\n", index + 1));
+            }
+        },
+        args: CHECK,
+        code: Code::ImportLimit,
+        says: &["more than 32 deep"],
+    },
+    Mistake {
+        name: "a file that is not in the catalog",
+        make: |place| {
+            place.write("silo.kdl", "import \"catalog:stack/wbe\"\n");
+        },
+        args: CHECK,
+        code: Code::ImportMissing,
+        says: &["did you mean `catalog:stack/web`?"],
     },
     Mistake {
         name: "a lock that is no KDL",

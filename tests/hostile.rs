@@ -184,25 +184,25 @@ const SPOTS: &[Spot] = &[
         name: "a script before the build",
         file: "silo.kdl",
         write: |text| format!("pre_build {text}"),
-        exact: |image, text| file(&image.plan, "hook/pre-build-1") == text.as_bytes(),
+        exact: |image, text| file(&image.plan, "hook/pre-build-1") == meant(text).as_bytes(),
     },
     Spot {
         name: "a script after the build",
         file: "silo.kdl",
         write: |text| format!("post_build {text} as=user"),
-        exact: |image, text| file(&image.plan, "hook/post-build-1") == text.as_bytes(),
+        exact: |image, text| file(&image.plan, "hook/post-build-1") == meant(text).as_bytes(),
     },
     Spot {
         name: "a script of an agent",
         file: "silo.kdl",
         write: |text| format!("agent claude {{ post_build {text} }}"),
-        exact: |image, text| file(&image.plan, "hook/agent-claude-1") == text.as_bytes(),
+        exact: |image, text| file(&image.plan, "hook/agent-claude-1") == meant(text).as_bytes(),
     },
     Spot {
         name: "a script of a layer",
         file: "silo.kdl",
         write: |text| format!("layer l {{ run {text} }}"),
-        exact: |image, text| file(&image.plan, "hook/layer-l-run-1") == text.as_bytes(),
+        exact: |image, text| file(&image.plan, "hook/layer-l-run-1") == meant(text).as_bytes(),
     },
     Spot {
         name: "the id of a script",
@@ -214,7 +214,7 @@ const SPOTS: &[Spot] = &[
         name: "a script of the container",
         file: "silo.kdl",
         write: |text| format!("pre_run {text}"),
-        exact: |image, text| image.launch.as_ref().unwrap().argv[5] == text,
+        exact: |image, text| image.launch.as_ref().unwrap().argv[5] == meant(text),
     },
     Spot {
         name: "an argument of an agent",
@@ -277,7 +277,7 @@ const SPOTS: &[Spot] = &[
         name: "the language of a language server",
         file: "silo.kdl",
         write: |text| format!("lsp own {{ command \"x\"; extensions \".x\"={text} }}"),
-        exact: |image, text| json(&image.plan, LSP)["own"]["extensionToLanguage"][".x"] == text,
+        exact: |image, text| json(&image.plan, LSP)["own"]["extensionToLanguage"][".x"] == meant(text),
     },
     Spot {
         name: "the ending of a language server",
@@ -414,7 +414,7 @@ const SPOTS: &[Spot] = &[
                 "define tool t {{ option o type=string default=\"\"; install a {{ run \"x %{{option.o}}\"; bin \"t\" \"/opt/t\" }}; env T=\"%{{option.o}}\" }}\ntool t o={text}"
             )
         },
-        exact: |image, text| env(&image.plan, "T") == Some(text.to_string()),
+        exact: |image, text| env(&image.plan, "T") == Some(meant(text)),
     },
     Spot {
         name: "a base",

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use silo::document;
-use silo::layers::{self, File, Layered, Saying};
+use silo::layers::{self, Facts, File, Layered, Path, Saying};
 use silo::problem::{Code, Problems};
 use silo::schema::{self, FileKind};
 use silo::source::{Layer, Source, Sources};
@@ -20,14 +20,14 @@ fn files(written: &[Written<'_>]) -> (Sources, Vec<File>) {
         let document = document.unwrap();
         let problems = schema::check(&document, FileKind::Configuration);
         assert!(problems.is_empty(), "{text}: {problems:?}");
-        files.push(File { layer: *layer, document, imports: imports.to_vec() });
+        files.push(File { imports: imports.to_vec(), ..File::new(*layer, document) });
     }
     (sources, files)
 }
 
 fn merge(written: &[Written<'_>]) -> (Sources, Layered, Problems) {
     let (sources, files) = files(written);
-    let (layered, problems) = layers::merge(&files);
+    let (layered, problems) = layers::merge(&files, &Facts::default());
     (sources, layered, problems)
 }
 
@@ -65,7 +65,7 @@ fn a_value_keeps_the_place_that_set_it_and_what_lost_is_kept() {
     let (sources, layered, _) = merge(&[(USER, "resources memory=\"8GiB\" cpus=4", &[]), (PROJECT, "\nresources memory=\"16GiB\"", &[])]);
     let place = |name: &str| sources.place(layered.nodes[0].property(name).unwrap().span);
     assert_eq!((place("memory"), place("cpus")), ("1.kdl:2".into(), "0.kdl:1".into()));
-    let told = layered.definitions("resources.memory");
+    let told = layered.definitions(&Path::parse("resources.memory").unwrap());
     assert_eq!(
         told.iter().map(|d| (sources.place(d.span), d.holds)).collect::<Vec<_>>(),
         [("1.kdl:2".into(), true), ("0.kdl:1".into(), false)]
@@ -315,7 +315,7 @@ proptest! {
     #[test]
     fn the_order_of_the_files_means_nothing(written in any_files(), permutation in Just(vec![0usize, 1, 2, 3]).prop_shuffle()) {
         let (_, files) = files(&borrowed(&written));
-        let (layered, problems) = layers::merge(&files);
+        let (layered, problems) = layers::merge(&files, &Facts::default());
         let shuffled: Vec<File> = permutation
             .iter()
             .map(|from| {
@@ -323,7 +323,7 @@ proptest! {
                 File { imports: files[*from].imports.iter().map(place).collect(), ..files[*from].clone() }
             })
             .collect();
-        let (again, problems_again) = layers::merge(&shuffled);
+        let (again, problems_again) = layers::merge(&shuffled, &Facts::default());
         prop_assert_eq!(again.nodes, layered.nodes);
         prop_assert_eq!(told(&problems_again), told(&problems));
     }
@@ -331,7 +331,7 @@ proptest! {
     #[test]
     fn a_file_read_twice_is_read_once(written in any_files(), which in 0usize..4) {
         let (_, mut files) = files(&borrowed(&written));
-        let (once, _) = layers::merge(&files);
+        let (once, _) = layers::merge(&files, &Facts::default());
         let copy = files[which].clone();
         // Whoever imports the file imports the copy too.
         let copied = files.len();
@@ -341,7 +341,7 @@ proptest! {
             }
         }
         files.push(copy);
-        let (twice, _) = layers::merge(&files);
+        let (twice, _) = layers::merge(&files, &Facts::default());
         prop_assert_eq!(document::print(&twice.nodes), document::print(&once.nodes));
     }
 

@@ -19,9 +19,9 @@ fn drawn(files: &[(&str, Layer, &str)], options: RenderOptions) -> String {
         problems.extend(found);
         let Some(document) = document else { continue };
         problems.extend(schema::check(&document, FileKind::Configuration));
-        parsed.push(File { layer: *layer, document, imports: Vec::new() });
+        parsed.push(File::new(*layer, document));
     }
-    problems.extend(layers::merge(&parsed).1);
+    problems.extend(layers::merge(&parsed, &layers::Facts::default()).1);
     problem::render(&problems, &sources, options)
 }
 

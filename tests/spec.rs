@@ -67,9 +67,9 @@ fn decode_all(texts: &[(Layer, &str)]) -> (Option<Spec>, Problems, Sources) {
         let id = sources.add(Source { name: format!("{layer:?}.kdl"), text: text.to_string(), layer: *layer });
         let (document, problems) = document::parse(id, text);
         assert!(problems.is_empty(), "{problems:?}");
-        files.push(File { layer: *layer, document: document.expect("it parses"), imports: Vec::new() });
+        files.push(File::new(*layer, document.expect("it parses")));
     }
-    let (layered, problems) = layers::merge(&files);
+    let (layered, problems) = layers::merge(&files, &layers::Facts::default());
     assert!(problems.is_empty(), "{problems:?}");
     let (catalog, problems) = Catalog::new(&layered.nodes);
     assert!(problems.is_empty(), "{problems:?}");
@@ -506,18 +506,17 @@ fn caches_hooks_and_the_choice() {
 
 #[test]
 fn scripts_are_exact_whatever_they_hold() {
-    let script = "echo %{home} \\\"${X}\\\" \\\\ 'EOF' # \\u{1F980}";
+    let script = "echo %%{home} \\\"${X}\\\" \\\\ 'EOF' # \\u{1F980}";
     let spec = project(&format!("post_build \"{script}\""));
     assert_eq!(spec.image.post_build[0].script, "echo %{home} \"${X}\" \\ 'EOF' # \u{1F980}");
 }
 
 #[test]
 fn placeholders_are_known_or_wrong() {
-    let (code, place, help) = only_problem("env { X \"%{hme}/x\" phase=run }");
-    assert_eq!((code, place.as_str()), (Code::UnknownPlaceholder, "X \"%{hme}/x\""));
-    assert!(help.contains("`%{home}`") && help.contains("%%{"), "{help}");
-    assert_eq!(only_problem("layer x { download \"https://example.test/%{version}\" to=\"/x\" }").0, Code::UnknownPlaceholder);
-    assert_eq!(only_problem("env { X \"%{home\" phase=run }").0, Code::UnknownPlaceholder);
+    let (code, place, help) = only_problem("pre_build \"ls %{workspace}\"");
+    assert_eq!((code, place.as_str()), (Code::UnknownPlaceholder, "\"ls %{workspace}\""));
+    assert!(help.contains("$SILO_WORKSPACE"), "{help}");
+    assert_eq!(only_problem("mcp x { command \"x\" \"%{user}\" }").0, Code::UnknownPlaceholder);
     assert_eq!(only_problem("env { X \"%{home}\" phase=build }").0, Code::UnknownPlaceholder);
     let text = "define tool t { option opt default=\"x\"; install apt { apt \"%{option.oqt}\" } }";
     let (_, problems, _) = decode_all(&[(PROJECT, text)]);
@@ -630,7 +629,7 @@ fn decoding_twice_gives_the_same_and_reads_the_catalog_once() {
 
 #[test]
 fn placeholders_are_read_in_one_way() {
-    use silo::spec::template::{Part, fill, parts};
+    use silo::template::{Part, fill, parts};
     let of = |text| parts(text);
     assert_eq!(of("a%{b}c"), [Part::Text("a"), Part::Placeholder("b"), Part::Text("c")]);
     assert_eq!(of("%{b}%{c}"), [Part::Placeholder("b"), Part::Placeholder("c")]);

@@ -8,8 +8,8 @@ use crate::plan::CERTIFICATES;
 use crate::plan::shell::RUN_SCRIPTS;
 use crate::problem::{Code, Problem, Problems};
 use crate::source::Span;
-use crate::spec::template::fill;
 use crate::spec::{Access, AgentRun, Cache, EnvValue, Hook, Mount, Presence, Resources, RunEnv, RunSpec, Template};
+use crate::template::fill;
 
 /// `PATH` of an image that does not say: silo's commands, then what Debian has for root.
 const DEFAULT_PATH: &str = "/opt/silo/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

@@ -2,26 +2,24 @@
 
 use std::collections::BTreeMap;
 
-use super::{File, Saying};
+use super::condition::{self, Stratum};
+use super::order::Scope;
+use super::path;
+use super::{Facts, File, Saying};
 use crate::document::{self, Annotation, Entry, Node, Value};
+use crate::schema::annotation::{self, Action, Priority};
 use crate::schema::{self, Merge, NodeRule};
-use crate::source::Span;
-
-/// How much weight a writer gave to a statement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Priority {
-    Default,
-    Plain,
-    Force,
-}
+use crate::source::{Layer, Span};
 
 /// One thing that one file says of one slot.
 #[derive(Clone, Debug)]
 pub(super) struct Statement {
     pub(super) saying: Saying,
     pub(super) priority: Priority,
-    /// The file, by index.
-    pub(super) file: usize,
+    /// The scope that says it, by index.
+    pub(super) scope: usize,
+    /// Where in a list it wants to stand, if it says so.
+    pub(super) order: Option<i32>,
     /// The how-many-th statement of its file it is.
     pub(super) position: usize,
     pub(super) span: Span,
@@ -55,19 +53,19 @@ pub(super) struct Entity {
     pub(super) block: Block,
 }
 
-/// Takes all files apart.
-pub(super) fn decompose(files: &[File]) -> Block {
+/// Takes all files apart, as far as their conditions hold.
+pub(super) fn decompose(files: &[File], facts: &Facts, stratum: Stratum) -> (Block, Vec<Scope>) {
     let mut root = Block::default();
+    let mut scopes = Vec::new();
     for (index, file) in files.iter().enumerate() {
-        let mut reader = Reader { file: index, position: 0 };
+        scopes.push(Scope { layer: file.layer, file: index, around: Vec::new(), specificity: 0 });
+        let mut reader = Reader { file, facts, stratum, scope: scopes.len() - 1, scopes, position: 0 };
         for node in &file.document.nodes {
-            // A node that the table does not know was reported by the check.
-            if let Some(rule) = schema::find(schema::table::TOP, &node.name) {
-                reader.node(&mut root, node, rule, Context { priority: Priority::Plain, replaced: false });
-            }
+            reader.top(&mut root, node, Context { priority: Priority::Plain, replaced: false, order: None });
         }
+        scopes = reader.scopes;
     }
-    root
+    (root, scopes)
 }
 
 /// What the nodes around say of a node.
@@ -76,36 +74,88 @@ struct Context {
     priority: Priority,
     /// Inside a `(replace)`, whose contents are never weaker than it is.
     replaced: bool,
+    /// Where the node itself stands in its list.
+    order: Option<i32>,
 }
 
 impl Context {
     fn within(self, annotation: Option<&Annotation>) -> Context {
         let mut context = self;
-        match annotation.map(|annotation| annotation.text.as_str()) {
-            Some("default") if !self.replaced => context.priority = Priority::Default,
-            Some("force") => context.priority = Priority::Force,
-            Some("replace") => {
-                context.replaced = true;
-                context.priority = self.priority.max(Priority::Plain);
-            }
-            _ => {}
+        let operations = operations(annotation);
+        context.order = operations.order.or(self.order);
+        match operations.priority {
+            Some(Priority::Default) if self.replaced || operations.action == Some(Action::Replace) => {}
+            Some(priority) => context.priority = priority,
+            None => {}
+        }
+        if operations.action == Some(Action::Replace) {
+            context.replaced = true;
+            context.priority = context.priority.max(Priority::Plain);
         }
         context
     }
+
+    /// What holds for the nodes of its block.
+    fn inside(self) -> Context {
+        Context { order: None, ..self }
+    }
 }
 
-struct Reader {
-    file: usize,
+fn operations(annotation: Option<&Annotation>) -> annotation::Operations {
+    annotation.map(|annotation| annotation::parse(&annotation.text).0).unwrap_or_default()
+}
+
+fn action(annotation: Option<&Annotation>) -> Option<Action> {
+    operations(annotation).action
+}
+
+struct Reader<'a> {
+    file: &'a File,
+    facts: &'a Facts,
+    stratum: Stratum,
+    scopes: Vec<Scope>,
+    /// The scope that is being read.
+    scope: usize,
     position: usize,
 }
 
-impl Reader {
+impl Reader<'_> {
+    /// A node of the file's top, or of the block of a condition.
+    fn top(&mut self, root: &mut Block, node: &Node, context: Context) {
+        // A node that the table does not know was reported by the check.
+        let Some(rule) = schema::find(schema::table::TOP, &node.name) else { return };
+        if rule.merge != Merge::Condition {
+            return self.node(root, node, rule, context);
+        }
+        if !condition::holds(node, self.facts, &self.file.existing, self.stratum) {
+            return;
+        }
+        let outer = self.scope;
+        let Scope { layer, file, around, specificity } = &self.scopes[outer];
+        let mut inner = Scope { layer: *layer, file: *file, around: around.clone(), specificity: *specificity };
+        inner.around.push(outer);
+        if let Some(pattern) = node.text(0) {
+            inner.specificity = inner.specificity.max(condition::specificity(pattern));
+            if matches!(inner.layer, Layer::System | Layer::User | Layer::Above(_)) {
+                inner.layer = Layer::Repository;
+            }
+        }
+        self.scopes.push(inner);
+        self.scope = self.scopes.len() - 1;
+        let context = context.within(node.annotation.as_ref()).inside();
+        for child in node.children() {
+            self.top(root, child, context);
+        }
+        self.scope = outer;
+    }
+
     fn statement(&mut self, saying: Saying, context: Context, span: Span, node_span: Span) -> Statement {
         self.position += 1;
         Statement {
             saying,
             priority: context.priority,
-            file: self.file,
+            scope: self.scope,
+            order: context.order,
             position: self.position,
             span,
             node_span,
@@ -116,10 +166,10 @@ impl Reader {
 
     fn node(&mut self, block: &mut Block, node: &Node, rule: &'static NodeRule, outer: Context) {
         let context = outer.within(node.annotation.as_ref());
-        let operation =
-            node.annotation.as_ref().map(|annotation| annotation.text.as_str()).filter(|text| matches!(*text, "remove" | "replace"));
+        let operation = action(node.annotation.as_ref());
         match rule.merge {
-            Merge::FileLocal => {}
+            Merge::FileLocal | Merge::Condition => {}
+            Merge::Accumulating => self.accumulating(block, node, rule, context),
             Merge::Closed => self.closed(block, node, rule, context),
             Merge::Variables => self.variables(block, node, rule, context, operation),
             Merge::Record => {
@@ -132,7 +182,7 @@ impl Reader {
                         block,
                         node,
                         rule,
-                        Some(text_of(&entry.value)),
+                        Some(path::text(&entry.value)),
                         &[entry],
                         context.within(entry.annotation.as_ref()),
                         operation,
@@ -142,12 +192,12 @@ impl Reader {
             Merge::Keyed => {
                 let Some(key) = node.arguments().next() else { return };
                 let arguments: Vec<&Entry> = node.arguments().collect();
-                self.entity(block, node, rule, Some(text_of(&key.value)), &arguments, context, operation);
+                self.entity(block, node, rule, Some(path::text(&key.value)), &arguments, context, operation);
             }
             Merge::KeyedByTarget => {
-                let target = node.property("to").map(|entry| text_of(&entry.value));
+                let target = node.property("to").map(|entry| path::text(&entry.value));
                 for entry in node.arguments() {
-                    let key = target.clone().unwrap_or_else(|| text_of(&entry.value));
+                    let key = target.clone().unwrap_or_else(|| path::text(&entry.value));
                     self.entity(block, node, rule, Some(key), &[entry], context.within(entry.annotation.as_ref()), operation);
                 }
             }
@@ -162,48 +212,48 @@ impl Reader {
         block.collections.entry(node.name.clone()).or_default().push(statement);
     }
 
-    fn item(&mut self, block: &mut Block, node: &Node, rule: &'static NodeRule, context: Context, operation: Option<&str>) {
-        let id = node.property("id").map(|entry| text_of(&entry.value));
+    fn item(&mut self, block: &mut Block, node: &Node, rule: &'static NodeRule, context: Context, operation: Option<Action>) {
+        let id = node.property("id").map(|entry| path::text(&entry.value));
         let arguments: Vec<&Entry> = node.arguments().collect();
-        if operation == Some("remove") && id.is_none() && arguments.is_empty() {
+        if operation == Some(Action::Remove) && id.is_none() && arguments.is_empty() {
             return self.collection(block, node, Saying::Remove, context);
         }
-        if operation == Some("replace") {
+        if operation == Some(Action::Replace) {
             self.collection(block, node, Saying::Replace, context);
         }
-        let key = id.unwrap_or_else(|| {
-            let mut key = String::new();
-            for entry in &arguments {
-                key.push(' ');
-                document::print_value(&mut key, &entry.value);
-            }
-            key
-        });
-        self.entity(block, node, rule, Some(key), &arguments, context, operation.filter(|operation| *operation == "remove"));
+        let key = id.unwrap_or_else(|| path::content_key(arguments.iter().copied()));
+        self.entity(block, node, rule, Some(key), &arguments, context, operation.filter(|operation| *operation == Action::Remove));
     }
 
-    fn words(&mut self, block: &mut Block, node: &Node, rule: &'static NodeRule, context: Context, operation: Option<&str>) {
-        if operation == Some("remove") && node.arguments().next().is_none() {
+    fn words(&mut self, block: &mut Block, node: &Node, rule: &'static NodeRule, context: Context, operation: Option<Action>) {
+        if operation == Some(Action::Remove) && node.arguments().next().is_none() {
             return self.collection(block, node, Saying::Remove, context);
         }
-        if operation == Some("replace") {
+        if operation == Some(Action::Replace) {
             self.collection(block, node, Saying::Replace, context);
         }
         for entry in node.arguments() {
-            let removed = operation == Some("remove") || entry.annotation.as_ref().is_some_and(|annotation| annotation.text == "remove");
-            let key = text_of(&entry.value);
+            let removed = operation == Some(Action::Remove) || action(entry.annotation.as_ref()) == Some(Action::Remove);
+            let key = path::text(&entry.value);
             let within = context.within(entry.annotation.as_ref());
-            self.entity(block, node, rule, Some(key), &[entry], within, removed.then_some("remove"));
+            self.entity(block, node, rule, Some(key), &[entry], within, removed.then_some(Action::Remove));
         }
     }
 
     fn closed(&mut self, block: &mut Block, node: &Node, rule: &'static NodeRule, context: Context) {
-        let key = node.arguments().map(|entry| text_of(&entry.value)).collect::<Vec<_>>().join(".");
-        let saying = match node.annotation.as_ref().map(|annotation| annotation.text.as_str()) {
-            Some("remove") => Saying::Remove,
-            _ => Saying::Whole(node.clone()),
+        let key = node.arguments().map(|entry| path::text(&entry.value)).collect::<Vec<_>>().join(".");
+        let saying = match action(node.annotation.as_ref()) {
+            Some(Action::Remove) => Saying::Remove,
+            Some(Action::Replace) | None => Saying::Whole(node.clone()),
         };
         let statement = self.statement(saying, context, node.name_span, node.span);
+        entity_of(block, &node.name, Some(key), rule).marks.push(statement);
+    }
+
+    /// A contract stands for itself: the same one said twice is one.
+    fn accumulating(&mut self, block: &mut Block, node: &Node, rule: &'static NodeRule, context: Context) {
+        let key = document::print(std::slice::from_ref(node));
+        let statement = self.statement(Saying::Whole(node.clone()), context, node.name_span, node.span);
         entity_of(block, &node.name, Some(key), rule).marks.push(statement);
     }
 
@@ -216,7 +266,7 @@ impl Reader {
         key: Option<String>,
         arguments: &[&Entry],
         context: Context,
-        operation: Option<&str>,
+        operation: Option<Action>,
     ) {
         let entity = entity_of(block, &node.name, key, rule);
         // The place of a word or of one of several names is the argument; of anything else, the node's name.
@@ -225,9 +275,9 @@ impl Reader {
             (Some(_) | None, _) => node.name_span,
         };
         match operation {
-            Some("remove") => return entity.marks.push(self.statement(Saying::Remove, context, span, node.span)),
-            Some("replace") => entity.marks.push(self.statement(Saying::Replace, context, span, node.span)),
-            Some(_) | None => {}
+            Some(Action::Remove) => return entity.marks.push(self.statement(Saying::Remove, context, span, node.span)),
+            Some(Action::Replace) => entity.marks.push(self.statement(Saying::Replace, context, span, node.span)),
+            None => {}
         }
         entity.marks.push(self.statement(Saying::Present, context, span, node.span));
         if let Some(first) = arguments.first() {
@@ -244,7 +294,7 @@ impl Reader {
         }
         for child in node.children() {
             if let Some(child_rule) = rule.child(&child.name) {
-                self.node(&mut entity.block, child, child_rule, context);
+                self.node(&mut entity.block, child, child_rule, context.inside());
             }
         }
     }
@@ -261,24 +311,24 @@ impl Reader {
     }
 
     /// `env A B X="v" { NAME "value" phase=run }`: every variable becomes a node of the block.
-    fn variables(&mut self, block: &mut Block, node: &Node, rule: &'static NodeRule, context: Context, operation: Option<&str>) {
+    fn variables(&mut self, block: &mut Block, node: &Node, rule: &'static NodeRule, context: Context, operation: Option<Action>) {
         let empty = node.entries.is_empty() && node.children().is_empty();
-        if operation == Some("remove") && empty {
+        if operation == Some(Action::Remove) && empty {
             return self.collection(block, node, Saying::Remove, context);
         }
         let variable = rule.other_children.unwrap_or(&schema::table::PATTERN);
         let whole = entity_of(block, &node.name, None, rule);
-        if operation == Some("replace") {
+        if operation == Some(Action::Replace) {
             whole.marks.push(self.statement(Saying::Replace, context, node.name_span, node.span));
         }
         // The block itself is there whenever a variable is, so that a removal of it never argues with its contents.
         whole.marks.push(self.statement(Saying::Present, context, node.name_span, node.span));
         for entry in &node.entries {
             let within = context.within(entry.annotation.as_ref());
-            let name = entry.name.clone().unwrap_or_else(|| text_of(&entry.value));
+            let name = entry.name.clone().unwrap_or_else(|| path::text(&entry.value));
             let entity = entity_of(&mut whole.block, &name, None, variable);
-            let annotated = entry.annotation.as_ref().is_some_and(|annotation| annotation.text == "remove");
-            if operation == Some("remove") || annotated || entry.value == Value::Null {
+            let annotated = action(entry.annotation.as_ref()) == Some(Action::Remove);
+            if operation == Some(Action::Remove) || annotated || entry.value == Value::Null {
                 entity.marks.push(self.statement(Saying::Remove, within, entry.span, node.span));
                 continue;
             }
@@ -293,14 +343,14 @@ impl Reader {
         for child in node.children() {
             let name = &child.name;
             let within = context.within(child.annotation.as_ref());
-            let removed = child.annotation.as_ref().is_some_and(|annotation| annotation.text == "remove");
-            if operation == Some("remove") || removed {
+            let removed = action(child.annotation.as_ref()) == Some(Action::Remove);
+            if operation == Some(Action::Remove) || removed {
                 let statement = self.statement(Saying::Remove, within, child.name_span, child.span);
                 entity_of(&mut whole.block, name, None, variable).marks.push(statement);
                 continue;
             }
             let arguments: Vec<&Entry> = child.arguments().collect();
-            let replace = child.annotation.as_ref().filter(|annotation| annotation.text == "replace").map(|_| "replace");
+            let replace = action(child.annotation.as_ref());
             self.entity(&mut whole.block, child, variable, None, &arguments, within, replace);
             let entity = entity_of(&mut whole.block, name, None, variable);
             match (arguments.is_empty(), child.property("from").is_none()) {
@@ -329,16 +379,4 @@ fn entity_of<'a>(block: &'a mut Block, name: &str, key: Option<String>, rule: &'
         properties: BTreeMap::new(),
         block: Block::default(),
     })
-}
-
-/// A value as a key.
-fn text_of(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Integer(_) | Value::Decimal(_) | Value::Bool(_) | Value::Null => {
-            let mut text = String::new();
-            document::print_value(&mut text, value);
-            text
-        }
-    }
 }

@@ -1,20 +1,22 @@
 //! Decides, slot by slot, which statements hold, and puts the nodes together again.
 
-use super::decompose::{Block, Entity, Priority, Statement};
+use super::decompose::{Block, Entity, Statement};
 use super::order::Order;
-use super::{Definition, File, Saying};
+use super::path::{self, Path};
+use super::{Definition, Saying};
 use crate::document::{self, Entry, Node, Value};
 use crate::problem::{Code, Problem, Problems};
 use crate::schema::Merge;
+use crate::schema::annotation::Priority;
+use crate::source::Layer;
 
-pub(super) fn evaluate(files: &[File], order: &Order, root: Block, problems: &mut Problems) -> (Vec<Node>, Vec<Definition>) {
-    let mut evaluation = Evaluation { files, order, problems, definitions: Vec::new() };
-    let nodes = evaluation.block(&root, &[], "", true);
+pub(super) fn evaluate(order: &Order, root: Block, problems: &mut Problems) -> (Vec<Node>, Vec<Definition>) {
+    let mut evaluation = Evaluation { order, problems, definitions: Vec::new() };
+    let nodes = evaluation.block(&root, &[], &Path::default(), true);
     (nodes, evaluation.definitions)
 }
 
 struct Evaluation<'a> {
-    files: &'a [File],
     order: &'a Order,
     problems: &'a mut Problems,
     definitions: Vec<Definition>,
@@ -38,11 +40,11 @@ impl<'s> Outcome<'s> {
     }
 }
 
-/// The place of a node in its block: the file's, then the statement's.
-type Place = (usize, usize);
+/// The place of a node in its block: the number it was given, then the file's, then the statement's.
+type Place = (i32, usize, usize);
 
 impl Evaluation<'_> {
-    fn block(&mut self, block: &Block, removals: &[&Statement], path: &str, alive: bool) -> Vec<Node> {
+    fn block(&mut self, block: &Block, removals: &[&Statement], path: &Path, alive: bool) -> Vec<Node> {
         let mut found: Vec<(Place, Node)> = Vec::new();
         for (name, statements) in &block.collections {
             for statement in statements.iter().filter(|statement| statement.saying == Saying::Remove) {
@@ -56,9 +58,9 @@ impl Evaluation<'_> {
         for ((name, key), entity) in &block.entities {
             let mut above: Vec<&Statement> = removals.to_vec();
             above.extend(block.collections.get(name).into_iter().flatten());
-            let mut path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            let mut path = path.join(name);
             if let Some(key) = key {
-                path = format!("{path}.{}", key.trim());
+                path = path.join(path::segment(key));
             }
             found.extend(self.entity(name, entity, &above, &path, alive));
         }
@@ -66,7 +68,7 @@ impl Evaluation<'_> {
         join_words(found.into_iter().map(|(_, node)| node).collect(), block)
     }
 
-    fn entity(&mut self, name: &str, entity: &Entity, above: &[&Statement], path: &str, alive: bool) -> Option<(Place, Node)> {
+    fn entity(&mut self, name: &str, entity: &Entity, above: &[&Statement], path: &Path, alive: bool) -> Option<(Place, Node)> {
         let own: Vec<&Statement> = entity.marks.iter().filter(|mark| !is_set(mark)).collect();
         let outcome = self.decide(&entity.marks, above, path, alive);
         if alive && !matches!(outcome, Outcome::Conflict(_)) {
@@ -81,17 +83,20 @@ impl Evaluation<'_> {
             Outcome::Absent | Outcome::Conflict(_) => (None, false),
         };
         let removals: Vec<&Statement> = above.iter().copied().chain(own).collect();
-        let place = |statement: &Statement| (self.order.place(statement.file), statement.position);
         let survives = |mark: &&Statement| is_set(mark) && !removals.iter().any(|removal| self.dominates(removal, mark));
-        let first = entity.marks.iter().filter(survives).min_by_key(|mark| place(mark));
+        let surviving: Vec<&Statement> = entity.marks.iter().filter(survives).collect();
+        let number = self.number(&surviving);
+        let place = |statement: &Statement| (number, self.order.place(statement.scope), statement.position);
+        let first = surviving.iter().min_by_key(|mark| place(mark));
         let first = first.map(|mark| (place(mark), mark.span, mark.node_span));
         if let (Some(Statement { saying: Saying::Whole(node), .. }), Some((place, _, _))) = (winner, first) {
             return Some((place, node.clone()));
         }
 
         let rule = entity.rule;
-        let key_argument = rule.arguments.iter().chain(rule.rest.as_ref()).map(|argument| argument.name).next().unwrap_or("arguments");
-        let arguments = self.decide(&entity.arguments, &removals, &format!("{path}.{key_argument}"), alive);
+        // The key of a node is its first argument, and a value of its own may follow.
+        let value = usize::from(matches!(rule.merge, Merge::Keyed) && rule.rest.is_none() && rule.arguments.len() > 1);
+        let arguments = self.decide(&entity.arguments, &removals, &path.join(path::argument_name(rule, value)), alive);
         let mut entries: Vec<Entry> = Vec::new();
         let plain = |name: Option<String>, value: &Value, statement: &Statement| Entry {
             name,
@@ -105,7 +110,7 @@ impl Evaluation<'_> {
             entries.extend(values.iter().map(|value| plain(None, value, statement)));
         }
         for (property, statements) in &entity.properties {
-            let outcome = self.decide(statements, &removals, &format!("{path}.{property}"), alive);
+            let outcome = self.decide(statements, &removals, &path.join(property), alive);
             if let Some(statement) = outcome.shown()
                 && let Saying::Values(values) = &statement.saying
             {
@@ -123,11 +128,18 @@ impl Evaluation<'_> {
         (rule.merge != Merge::Variables || !node.entries.is_empty() || node.children.is_some()).then_some((place, node))
     }
 
+    /// Which number of `(order:N)` an item has: the one that its strongest mention with a number gives, of several the smallest.
+    fn number(&self, mentions: &[&Statement]) -> i32 {
+        let numbered: Vec<&Statement> = mentions.iter().copied().filter(|mark| mark.order.is_some()).collect();
+        let strongest = numbered.iter().filter(|mark| !numbered.iter().any(|other| self.dominates(other, mark)));
+        strongest.filter_map(|mark| mark.order).min().unwrap_or(0)
+    }
+
     /// Which statement of a slot holds; `above` are the removals of what is around it.
-    fn decide<'s>(&mut self, statements: &'s [Statement], above: &[&'s Statement], path: &str, alive: bool) -> Outcome<'s> {
+    fn decide<'s>(&mut self, statements: &'s [Statement], above: &[&'s Statement], path: &Path, alive: bool) -> Outcome<'s> {
         let mut candidates: Vec<&'s Statement> = statements.iter().chain(above.iter().copied()).collect();
         // The list of candidates is in the order of the files' strength, which does not depend on the order in which they were given.
-        candidates.sort_by_key(|statement| (self.order.place(statement.file), statement.position));
+        candidates.sort_by_key(|statement| (self.order.place(statement.scope), statement.position));
         let dominated = |statement: &Statement| candidates.iter().any(|other| self.dominates(other, statement));
         let strongest: Vec<&'s Statement> = candidates.iter().copied().filter(|statement| !dominated(statement)).collect();
         let outcome = match strongest.iter().copied().find(|statement| is_set(statement)) {
@@ -136,7 +148,7 @@ impl Evaluation<'_> {
                 None => Outcome::Holds(first),
                 Some(other) => {
                     if alive {
-                        let problem = conflict(path, first, other);
+                        let problem = self.conflict(path, first, other);
                         self.problems.push(problem);
                     }
                     Outcome::Conflict(first)
@@ -150,7 +162,7 @@ impl Evaluation<'_> {
         outcome
     }
 
-    fn warn_of_losers(&mut self, path: &str, winner: &Statement, statements: &[Statement]) {
+    fn warn_of_losers(&mut self, path: &Path, winner: &Statement, statements: &[Statement]) {
         for loser in statements {
             if agree(winner, loser) || !self.dominates(winner, loser) {
                 continue;
@@ -174,7 +186,7 @@ impl Evaluation<'_> {
 
     /// Of several statements that a thing exists, the one of the nearest file.
     fn last_set<'s>(&self, statements: impl Iterator<Item = &'s Statement>) -> Option<&'s Statement> {
-        statements.filter(|mark| is_set(mark)).max_by_key(|mark| (mark.priority, self.order.place(mark.file), mark.position))
+        statements.filter(|mark| is_set(mark)).max_by_key(|mark| (mark.priority, self.order.height(mark.scope), mark.position))
     }
 
     /// `kept` is what the removal is too weak for.
@@ -190,23 +202,21 @@ impl Evaluation<'_> {
     }
 
     /// Keeps what was said of a slot for those who ask why.
-    fn record(&mut self, statements: &[Statement], path: &str, outcome: &Outcome<'_>, alive: bool) {
+    fn record(&mut self, statements: &[Statement], path: &Path, outcome: &Outcome<'_>, alive: bool) {
         let mut sorted: Vec<&Statement> =
             statements.iter().filter(|statement| !statement.implied || statement.saying != Saying::Remove).collect();
         sorted.sort_by(|a, b| {
-            let strength = |s: &Statement| {
-                let place = self.order.place(s.file) as i64;
-                (s.priority, if s.priority == Priority::Force { -place } else { place })
-            };
-            strength(b).cmp(&strength(a)).then(a.position.cmp(&b.position))
+            let nearer = self.order.height(b.scope).cmp(&self.order.height(a.scope));
+            let stronger = if a.priority == Priority::Force { nearer.reverse() } else { nearer };
+            b.priority.cmp(&a.priority).then(stronger).then(a.position.cmp(&b.position))
         });
         for statement in sorted {
             let holds = alive && matches!(outcome, Outcome::Holds(winner) if std::ptr::eq(*winner, statement));
             self.definitions.push(Definition {
-                path: path.to_string(),
+                path: path.clone(),
                 saying: statement.saying.clone(),
                 span: statement.span,
-                layer: self.files[statement.file].layer,
+                layer: self.layer(statement),
                 holds,
             });
         }
@@ -217,14 +227,50 @@ impl Evaluation<'_> {
         if a.priority != b.priority {
             return a.priority > b.priority;
         }
-        if a.file == b.file {
-            // A replacement is just below what its own file says.
+        if a.scope == b.scope {
+            // A replacement is just below what is said beside it.
             return b.saying == Saying::Replace && a.saying != Saying::Replace;
         }
         match a.priority {
-            Priority::Default | Priority::Plain => self.order.stronger(a.file, b.file),
-            Priority::Force => self.order.stronger(b.file, a.file),
+            Priority::Default | Priority::Plain | Priority::Level(_) => self.order.stronger(a.scope, b.scope),
+            Priority::Force => self.order.stronger(b.scope, a.scope),
         }
+    }
+
+    /// Two statements that disagree.
+    fn conflict(&self, path: &Path, first: &Statement, other: &Statement) -> Problem {
+        let says = |statement: &Statement| match &statement.saying {
+            Saying::Values(values) => {
+                let mut text = String::new();
+                for value in values {
+                    text.push_str(if text.is_empty() { "" } else { " " });
+                    document::print_value(&mut text, value);
+                }
+                if text.chars().count() > 40 { "here".to_string() } else { format!("here it is `{text}`") }
+            }
+            Saying::Present => "here it is wanted".to_string(),
+            Saying::Whole(_) => "here it is defined".to_string(),
+            Saying::Remove => "here it is removed".to_string(),
+            Saying::Replace => "here it is replaced".to_string(),
+        };
+        let message = if is_set(other) {
+            format!("`{path}` is given two values, and neither is stronger")
+        } else {
+            format!("`{path}` is both wanted and removed, and neither is stronger")
+        };
+        let help = if first.scope == other.scope {
+            "keep one of them; in one file the order of lines means nothing"
+        } else if self.order.scope(first.scope).file == self.order.scope(other.scope).file {
+            "say it in a block inside of both, or mark one of them `(default)` or `(force)`"
+        } else {
+            "say it in the file that imports both, or mark one of them `(default)` or `(force)`"
+        };
+        Problem::new(Code::Conflict, message).at(first.span, says(first)).at(other.span, says(other)).help(help)
+    }
+
+    /// The layer that a statement speaks for.
+    fn layer(&self, statement: &Statement) -> Layer {
+        self.order.scope(statement.scope).layer
     }
 }
 
@@ -248,34 +294,6 @@ fn agree(a: &Statement, b: &Statement) -> bool {
 fn text(node: &Node) -> String {
     let bare = Node { annotation: None, ..node.clone() };
     document::print(std::slice::from_ref(&bare))
-}
-
-fn conflict(path: &str, first: &Statement, other: &Statement) -> Problem {
-    let says = |statement: &Statement| match &statement.saying {
-        Saying::Values(values) => {
-            let mut text = String::new();
-            for value in values {
-                text.push_str(if text.is_empty() { "" } else { " " });
-                document::print_value(&mut text, value);
-            }
-            if text.chars().count() > 40 { "here".to_string() } else { format!("here it is `{text}`") }
-        }
-        Saying::Present => "here it is wanted".to_string(),
-        Saying::Whole(_) => "here it is defined".to_string(),
-        Saying::Remove => "here it is removed".to_string(),
-        Saying::Replace => "here it is replaced".to_string(),
-    };
-    let message = if is_set(other) {
-        format!("`{path}` is given two values, and neither is stronger")
-    } else {
-        format!("`{path}` is both wanted and removed, and neither is stronger")
-    };
-    let help = if first.file == other.file {
-        "keep one of them; in one file the order of lines means nothing"
-    } else {
-        "say it in the file that imports both, or mark one of them `(default)` or `(force)`"
-    };
-    Problem::new(Code::Conflict, message).at(first.span, says(first)).at(other.span, says(other)).help(help)
 }
 
 /// The name's place of a node that is told by one of its arguments.

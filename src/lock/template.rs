@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use crate::spec::template::fill;
 use crate::spec::{Arch, Template};
+use crate::template::fill;
 
 /// What placeholders of an `install` block mean.
 #[derive(Clone, Copy, Debug)]
 pub struct Values<'a> {
     /// `%{version}`; `None` while it is not known.
     pub version: Option<&'a str>,
-    /// `%{arch.docker}` and `%{arch.uname}`.
+    /// `%{arch.docker}`, `%{arch.uname}` and `%{arch.protoc}`.
     pub arch: Arch,
     /// What `%{arch}` means; Docker's name where it says nothing.
     pub arch_names: &'a BTreeMap<Arch, String>,
@@ -29,6 +29,9 @@ fn value(name: &str, values: &Values) -> Option<String> {
         "arch" => Some(values.arch_names.get(&values.arch).cloned().unwrap_or_else(|| values.arch.as_str().to_string())),
         "arch.docker" => Some(values.arch.as_str().to_string()),
         "arch.uname" => Some(values.arch.uname().to_string()),
+        "arch.protoc" => Some(values.arch.protoc().to_string()),
+        // Images are Linux's, whatever the host is.
+        "os" => Some("linux".to_string()),
         other => other.strip_prefix("option.").and_then(|option| values.options.get(option).cloned()),
     }
 }

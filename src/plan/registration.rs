@@ -9,8 +9,8 @@ use super::shell::{Piece, launcher, pieces};
 use crate::lock::PinnedAgent;
 use crate::problem::{Code, Problem, Problems};
 use crate::source::Span;
-use crate::spec::template::{Part, parts};
 use crate::spec::{EnvName, FileFormat, Kind, LspServer, McpServer, McpTransport, Pattern, Registration, Template};
+use crate::template::{Part, parts};
 
 /// One server in the words of a pattern.
 struct Server<'a> {

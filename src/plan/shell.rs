@@ -1,7 +1,7 @@
 //! Text for `/bin/sh`: the only place where silo writes any.
 
 use crate::spec::Template;
-use crate::spec::template::{Part, parts};
+use crate::template::{Part, parts};
 
 /// One word of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{ArgumentRule, FileKind, NodeRule, PropertyRule, Type, find, table};
+use super::annotation::{self, Action, Fault};
+use super::{ArgumentRule, FileKind, Merge, NodeRule, PropertyRule, Type, find, table};
 use crate::document::{self, Document, Entry, Node, Value};
 use crate::problem::{Code, Problem, Problems};
 
@@ -37,6 +38,18 @@ fn check_node(problems: &mut Problems, node: &Node, rule: &'static NodeRule) {
     check_annotation(problems, node, rule);
     check_arguments(problems, node, rule);
     check_properties(problems, node, rule);
+    if rule.merge == Merge::Condition {
+        check_condition(problems, node);
+    }
+    if rule.name == "use" {
+        for entry in node.entries.iter().filter(|entry| entry.value.as_str().is_some_and(has_placeholder)) {
+            problems.push(
+                Problem::new(Code::ConditionMisplaced, "the backend and the agent are chosen before any placeholder has a value")
+                    .at(entry.span, "")
+                    .help("write the name out"),
+            );
+        }
+    }
     let Some(children) = &node.children else { return };
     if !rule.takes_block() {
         let problem = Problem::new(Code::UnexpectedChildren, format!("`{}` takes no block", node.name))
@@ -53,37 +66,71 @@ fn check_node(problems: &mut Problems, node: &Node, rule: &'static NodeRule) {
     }
 }
 
+/// What may stand in parentheses before a node of this kind, and before its values.
+fn annotations(rule: &'static NodeRule) -> (&'static [&'static str], &'static [&'static str]) {
+    if std::ptr::eq(rule, &raw const table::PATTERN) {
+        return (&["list"], &["default", "priority:N", "force", "raw"]);
+    }
+    let strength_and_removal = &["default", "priority:N", "force", "remove", "replace"];
+    let all = &["default", "priority:N", "force", "remove", "replace", "prepend", "append", "order:N"];
+    let strength = &["default", "priority:N", "force", "raw"];
+    match rule.merge {
+        Merge::FileLocal | Merge::Accumulating => (&[], &["raw"]),
+        Merge::Condition => (&["default", "priority:N", "force"], &[]),
+        Merge::Record => (strength_and_removal, strength),
+        Merge::Closed => (strength_and_removal, &["raw"]),
+        Merge::Keyed | Merge::KeyedByTarget | Merge::List => (all, strength),
+        Merge::Words => (all, &["default", "priority:N", "force", "remove", "prepend", "append", "order:N", "raw"]),
+        Merge::Variables => (strength_and_removal, &["default", "priority:N", "force", "remove", "raw"]),
+    }
+}
+
+/// Holds the values of a node to their types, once their placeholders have been filled in.
+pub fn check_values(problems: &mut Problems, node: &Node, rule: &'static NodeRule) {
+    for (index, entry) in node.arguments().enumerate() {
+        if let Some(ArgumentRule { name, kind, required: _ }) = rule.arguments.get(index).or(rule.rest.as_ref()) {
+            check_value(problems, node, entry, name, *kind);
+        }
+    }
+    for entry in &node.entries {
+        let Some(name) = entry.name.as_deref() else { continue };
+        if let Some(PropertyRule { name: _, doc: _, kind }) = rule.property(name) {
+            check_value(problems, node, entry, name, kind);
+        }
+    }
+}
+
 fn check_annotation(problems: &mut Problems, node: &Node, rule: &'static NodeRule) {
-    let on_node: &[&str] =
-        if std::ptr::eq(rule, &raw const table::PATTERN) { &["list"] } else { &["default", "force", "remove", "replace"] };
-    let on_value: &[&str] = match rule.merge {
-        super::Merge::Words | super::Merge::Variables => &["default", "force", "remove"],
-        super::Merge::FileLocal
-        | super::Merge::Record
-        | super::Merge::Keyed
-        | super::Merge::KeyedByTarget
-        | super::Merge::List
-        | super::Merge::Closed => &["default", "force"],
-    };
+    let (on_node, on_value) = annotations(rule);
     let on_entries = node.entries.iter().filter_map(|entry| entry.annotation.as_ref()).map(|annotation| (annotation, on_value));
     for (annotation, allowed) in node.annotation.iter().map(|annotation| (annotation, on_node)).chain(on_entries) {
-        if allowed.contains(&annotation.text.as_str()) {
+        if allowed == ["list"] && annotation.text == "list" {
             continue;
         }
+        let (operations, faults) = annotation::parse(&annotation.text);
         let list = allowed.iter().map(|word| format!("`({word})`")).collect::<Vec<_>>().join(", ");
-        let help = match nearest(&annotation.text, allowed.iter().copied()) {
-            Some(near) => format!("did you mean `({near})`? Known here: {list}"),
-            None => format!("known here: {list}"),
-        };
-        let problem = Problem::new(Code::UnknownAnnotation, format!("`({})` is not an annotation of silo's here", annotation.text))
-            .at(annotation.span, "not known")
-            .help(help);
-        problems.push(problem);
+        let known = if allowed.is_empty() { "remove it".to_string() } else { format!("known here: {list}") };
+        for fault in faults {
+            let (label, help) = match fault {
+                Fault::Unknown(word) => match nearest(word, allowed.iter().copied()) {
+                    Some(near) => ("not known", format!("did you mean `({near})`? Known here: {list}")),
+                    None => ("not known", known.clone()),
+                },
+                Fault::Number(_, example) => ("its number is missing or wrong", format!("write {example}")),
+                Fault::Both(word) => ("said twice", format!("take `{word}` or the other one out")),
+            };
+            let message = format!("`({})` is not an annotation of silo's here", annotation.text);
+            problems.push(Problem::new(Code::UnknownAnnotation, message).at(annotation.span, label).help(help));
+        }
+        if let Some(word) = operations.words().into_iter().find(|word| !allowed.contains(word)) {
+            let message = format!("`({word})` means nothing before {}", if on_node == allowed { "this node" } else { "this value" });
+            problems.push(Problem::new(Code::UnknownAnnotation, message).at(annotation.span, "no effect here").help(known));
+        }
     }
 }
 
 fn check_arguments(problems: &mut Problems, node: &Node, rule: &'static NodeRule) {
-    let removing = node.annotation.as_ref().is_some_and(|annotation| annotation.text == "remove");
+    let removing = node.annotation.as_ref().is_some_and(|annotation| annotation::parse(&annotation.text).0.action == Some(Action::Remove));
     let mut missing: Vec<&ArgumentRule> = Vec::new();
     let mut entries = node.arguments();
     for argument in rule.arguments {
@@ -94,7 +141,7 @@ fn check_arguments(problems: &mut Problems, node: &Node, rule: &'static NodeRule
         }
     }
     // A removal names what it removes: by its `id`, or as a whole.
-    let named = matches!(rule.merge, super::Merge::Words | super::Merge::List);
+    let named = matches!(rule.merge, Merge::Words | Merge::List);
     if let Some(argument) = missing.first()
         && !(removing && named)
     {
@@ -142,6 +189,69 @@ fn check_properties(problems: &mut Problems, node: &Node, rule: &'static NodeRul
             None => problems.push(unknown_property(node, entry, name, rule)),
         }
     }
+}
+
+/// A condition has something to ask, a pattern that can be kept, and nothing under it that would decide what it asks.
+fn check_condition(problems: &mut Problems, node: &Node) {
+    if node.entries.is_empty() {
+        let help = example_of(find(table::TOP, &node.name).unwrap_or(&table::PATTERN), "give it a condition");
+        // Without its pattern, `repo` lacks an argument, which is said elsewhere.
+        if node.name != "repo" {
+            problems
+                .push(Problem::new(Code::MissingArgument, format!("`{}` has no condition", node.name)).at(node.name_span, "").help(help));
+        }
+    }
+    if node.children().is_empty() {
+        let message = format!("there is nothing under this `{}`", node.name);
+        problems.push(Problem::new(Code::MissingArgument, message).at(node.name_span, "").help("put nodes into braces after it: `{ … }`"));
+    }
+    for entry in &node.entries {
+        let Some(text) = entry.value.as_str() else { continue };
+        if has_placeholder(text) {
+            problems.push(
+                Problem::new(Code::ConditionMisplaced, "a condition is decided before any placeholder has a value")
+                    .at(entry.span, "")
+                    .help("write the pattern out"),
+            );
+        }
+        if entry.name.as_deref() == Some("exists") && (text.starts_with(['/', '~']) || text.split('/').any(|part| part == "..")) {
+            problems.push(
+                Problem::new(Code::BadValue, format!("`{text}` leads out of the repository"))
+                    .at(entry.span, "")
+                    .help("write a path relative to the folder of this file"),
+            );
+        }
+    }
+    let chosen = node.entries.iter().find(|entry| entry.name.as_deref().is_some_and(|name| table::CHOSEN.contains(&name)));
+    if let Some(chosen) = chosen {
+        forbid_use(problems, node, chosen);
+    }
+}
+
+/// `use` chooses the backend and the agent, so a condition on them cannot guard it, at any depth.
+fn forbid_use(problems: &mut Problems, node: &Node, chosen: &Entry) {
+    let name = chosen.name.as_deref().unwrap_or_default();
+    for child in node.children() {
+        if child.name == "use" {
+            problems.push(
+                Problem::new(Code::ConditionMisplaced, format!("`use` decides what `{name}=` asks, so it cannot depend on it"))
+                    .at(child.name_span, "chooses the backend and the agent")
+                    .at(chosen.span, "waits for that choice")
+                    .help("put the `use` under `os`, `arch`, `platform`, `host`, `ci`, `exists` or `repo`, or under no condition"),
+            );
+        } else if find(table::CONDITIONAL, &child.name).is_some_and(|rule| rule.merge == Merge::Condition) {
+            let own = child.entries.iter().any(|entry| entry.name.as_deref().is_some_and(|name| table::CHOSEN.contains(&name)));
+            // With a condition of this kind of its own it is reported for that.
+            if !own {
+                forbid_use(problems, child, chosen);
+            }
+        }
+    }
+}
+
+/// Whether a text holds `%{`, and not just its escape.
+fn has_placeholder(text: &str) -> bool {
+    text.replace("%%{", "").contains("%{")
 }
 
 fn unknown_node(node: &Node, known: &'static [&'static NodeRule], parent: Option<&Node>) -> Problem {
@@ -197,6 +307,10 @@ fn check_value(problems: &mut Problems, node: &Node, entry: &Entry, name: &str, 
     let Value::String(text) = &entry.value else {
         return check_other(problems, node, entry, name, kind);
     };
+    // What it becomes is known after merging, and looked at then.
+    if has_placeholder(text) && !kind.is_text() {
+        return;
+    }
     match kind {
         Type::OneOf(words) if !words.contains(&text.as_str()) => {
             let help = match nearest(text, words.iter().copied()) {

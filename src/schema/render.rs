@@ -81,6 +81,10 @@ fn schema_node(out: &mut String, rule: &'static NodeRule, depth: usize, around: 
         }
         out.push_str(&format!("{indent}    }}\n"));
     }
+    if rule.merge == Merge::Condition {
+        out.push_str(&format!("{indent}    // and the nodes of the top in its block\n{indent}}}\n"));
+        return;
+    }
     around.push(rule);
     let children: Vec<&'static NodeRule> = rule.children.iter().copied().chain(rule.other_children).collect();
     if rule.other_children.is_some_and(|other| around.iter().any(|outer| std::ptr::eq(*outer, other))) {
@@ -139,9 +143,10 @@ pub fn reference() -> String {
     );
     out.push_str("A hyphen and an underscore are the same in a node's name: `pre-build` is `pre_build`.\n\n");
     out.push_str(
-        "Before a node or a value, `(default)` makes it weaker than the plain ones of other files and `(force)` stronger; before a node, ",
+        "Before a node or a value, `(default)` makes it weaker than the plain ones of other files, `(priority:N)` and `(force)` stronger; before a node, ",
     );
-    out.push_str("`(remove)` takes away what weaker files say, and `(replace)` does so and says something new. A property set to `#null` is taken away.\n\n");
+    out.push_str("`(remove)` takes away what weaker files say, and `(replace)` does so and says something new. A property set to `#null` is taken away. ");
+    out.push_str("In lists `(prepend)`, `(append)` and `(order:N)` move an item; `(raw)` before a text says that `%{` in it is no placeholder. Several are joined with commas: `(force,append)`.\n\n");
     out.push_str("## At the top of a file\n");
     for rule in table::TOP {
         section(&mut out, rule, 3, "");
@@ -215,5 +220,7 @@ fn merging(merge: Merge) -> &'static str {
         Merge::Words => "added up in the order of the files, without doubles.",
         Merge::Variables => "one for each variable, that of the strongest file.",
         Merge::Closed => "one for each kind and name; never mixed with another.",
+        Merge::Accumulating => "all of all files hold; none can be taken away.",
+        Merge::Condition => "its nodes are merged where the condition holds, and are stronger than those around it.",
     }
 }

@@ -1,6 +1,13 @@
 //! The table itself: data, in the order in which the reference page shows it. The examples are files of `schemas/examples/`.
 
+mod define;
+mod steps;
+
 use super::{ArgumentRule, Merge, NodeRule, PropertyRule, Type};
+use define::DEFINE;
+use steps::{APT, BIN, COPY, DOWNLOAD, NPM, PATH, PIP, RUN, STEP_ENV};
+
+pub use define::{KINDS, PATTERN};
 
 const fn required(name: &'static str, kind: Type) -> ArgumentRule {
     ArgumentRule { name, kind, required: true }
@@ -33,6 +40,8 @@ const RULE: NodeRule = NodeRule {
 pub static TOP: &[&NodeRule] = &[
     &SILO,
     &IMPORT,
+    &LET,
+    &VARS,
     &USE,
     &BASE,
     &LAYER,
@@ -48,8 +57,38 @@ pub static TOP: &[&NodeRule] = &[
     &CACHE,
     &ENV,
     &RESOURCES,
+    &WHEN,
+    &REPO,
+    &CONTRACT,
     &DEFINE,
 ];
+
+/// The nodes that may stand under a condition: all but those that speak of their file.
+pub static CONDITIONAL: &[&NodeRule] = &[
+    &VARS,
+    &USE,
+    &BASE,
+    &LAYER,
+    &LANGUAGE,
+    &TOOL,
+    &LSP,
+    &MCP,
+    &AGENT,
+    &PRE_BUILD,
+    &POST_BUILD,
+    &PRE_RUN,
+    &MOUNT,
+    &CACHE,
+    &ENV,
+    &RESOURCES,
+    &WHEN,
+    &REPO,
+    &CONTRACT,
+    &DEFINE,
+];
+
+/// The conditions that are known only once `use` nodes have been read.
+pub const CHOSEN: [&str; 2] = ["backend", "agent"];
 
 /// The nodes at the top of a file of the catalog.
 pub static CATALOG: &[&NodeRule] = &[&DEFINE];
@@ -78,6 +117,66 @@ static IMPORT: NodeRule = NodeRule {
     properties: &[property("optional", Type::Bool, "Whether the file may be missing.")],
     merge: Merge::FileLocal,
     operator: "files outside the repository.",
+    ..RULE
+};
+
+static LET: NodeRule = NodeRule {
+    name: "let",
+    doc: "A name for a value, known in this file only: `%{name}` in a text stands for it.",
+    example: include_str!("../../schemas/examples/let.kdl"),
+    arguments: &[required("name", Type::Name), required("value", Type::Scalar)],
+    merge: Merge::FileLocal,
+    ..RULE
+};
+
+static VARS: NodeRule = NodeRule {
+    name: "vars",
+    doc: "Names for values that every file knows and a stronger one can change: `%{vars.name}` stands for what holds in the end.",
+    example: include_str!("../../schemas/examples/vars.kdl"),
+    other_children: Some(&VAR),
+    ..RULE
+};
+
+static VAR: NodeRule = NodeRule { name: "*", doc: "A name and its value.", arguments: &[required("value", Type::Scalar)], ..RULE };
+
+static WHEN: NodeRule = NodeRule {
+    name: "when",
+    doc: "Nodes that hold only where all its conditions do. In a pattern `*` stands for any characters, a bar separates alternatives, and `!` before it means the opposite.",
+    example: include_str!("../../schemas/examples/when.kdl"),
+    properties: &[
+        property("os", Type::Text, "The operating system of the host: `linux` or `macos`."),
+        property("arch", Type::Text, "The architecture: `amd64` (or `x86_64`), `arm64` (or `aarch64`)."),
+        property("platform", Type::Text, "Both, as in `linux/arm64`."),
+        property("host", Type::Text, "The name of the host."),
+        property("ci", Type::Bool, "Whether silo runs in CI, which is when the variable `CI` is set."),
+        property("exists", Type::Path, "A file of the repository, relative to the folder of this file."),
+        property("repo", Type::Text, "The repository, as in `github.com/acme/**`."),
+        property("backend", Type::Text, "What builds the image and runs the container."),
+        property("agent", Type::Text, "The agent whose image it is."),
+    ],
+    children: CONDITIONAL,
+    merge: Merge::Condition,
+    ..RULE
+};
+
+static REPO: NodeRule = NodeRule {
+    name: "repo",
+    doc: "Nodes that hold in some repositories only, by the URL of `origin`. In your own files they are stronger than what the repository says; the longest pattern is the strongest.",
+    example: include_str!("../../schemas/examples/repo.kdl"),
+    arguments: &[required("pattern", Type::Text)],
+    children: CONDITIONAL,
+    merge: Merge::Condition,
+    ..RULE
+};
+
+static CONTRACT: NodeRule = NodeRule {
+    name: "contract",
+    doc: "What values must be like, whoever sets them. Contracts add up, and no file can take one away.",
+    example: include_str!("../../schemas/examples/contract.kdl"),
+    arguments: &[optional("name", Type::Name)],
+    properties: &[property("on", Type::Text, "The values that it is about: a path with wildcards, such as `mount.*.source`.")],
+    children: &[&DOC],
+    merge: Merge::Accumulating,
     ..RULE
 };
 
@@ -238,8 +337,8 @@ static MOUNT: NodeRule = NodeRule {
     name: "mount",
     doc: "Files of the host that containers see. A relative path is one of the working directory.",
     example: include_str!("../../schemas/examples/mount.kdl"),
-    arguments: &[required("path", Type::Path)],
-    rest: Some(optional("path", Type::Path)),
+    arguments: &[required("source", Type::Path)],
+    rest: Some(optional("source", Type::Path)),
     properties: &[
         property("to", Type::Path, "The absolute path inside the container; without it, the same path."),
         property("mode", Type::OneOf(&["ro", "rw"]), "Read-only or writable; `ro` unless told otherwise."),
@@ -299,43 +398,6 @@ static RESOURCES: NodeRule = NodeRule {
     ..RULE
 };
 
-/// The kinds of things that can be defined.
-pub const KINDS: &[&str] = &["base", "language", "tool", "lsp", "mcp", "agent", "client"];
-
-static DEFINE: NodeRule = NodeRule {
-    name: "define",
-    doc: "Describes a language, tool, server, agent, base or client in the words that silo's own catalog uses.",
-    example: include_str!("../../schemas/examples/define.kdl"),
-    arguments: &[required("kind", Type::OneOf(KINDS)), required("name", Type::Name)],
-    children: &[
-        &DOC,
-        &DEFINE_OPTION,
-        &INSTALL,
-        &CHECK,
-        &SERVER_ENV,
-        &PATH,
-        &COMMAND,
-        &REMOTE_URL,
-        &ARGS,
-        &SUBCOMMANDS,
-        &EXTENSIONS,
-        &STATE,
-        &FILE,
-        &REGISTER,
-        &REQUIRES,
-        &MOUNT,
-        &PRE_RUN,
-        &POST_BUILD,
-        &DEFAULT,
-        &SUITE,
-        &SECTIONS,
-        &PACKAGES,
-        &FETCH_PACKAGES,
-    ],
-    merge: Merge::Closed,
-    ..RULE
-};
-
 // What stands in the blocks of others.
 
 static DOC: NodeRule =
@@ -367,14 +429,6 @@ static COMMAND: NodeRule = NodeRule {
     ..RULE
 };
 
-static REMOTE_URL: NodeRule = NodeRule {
-    name: "url",
-    doc: "Where an MCP server listens that is somewhere else: nothing is installed for it.",
-    arguments: &[required("url", Type::Url)],
-    properties: &[property("transport", Type::OneOf(&["http", "sse"]), "How it speaks; `http` unless told otherwise.")],
-    ..RULE
-};
-
 static ARGS: NodeRule = NodeRule {
     name: "args",
     doc: "Arguments added to the agent's command. Each `args` node is added whole.",
@@ -399,278 +453,5 @@ static SERVER_ENV: NodeRule = NodeRule {
     other_properties: Some(property("*", Type::Text, "The value of the variable of that name.")),
     other_children: Some(&VARIABLE),
     merge: Merge::Variables,
-    ..RULE
-};
-
-static APT: NodeRule = NodeRule {
-    name: "apt",
-    doc: "Packages of the distribution; `name=version` asks for one version.",
-    example: include_str!("../../schemas/examples/apt.kdl"),
-    arguments: &[required("package", Type::Text)],
-    rest: Some(optional("package", Type::Text)),
-    merge: Merge::Words,
-    ..RULE
-};
-
-static DOWNLOAD: NodeRule = NodeRule {
-    name: "download",
-    doc: "A file or an archive, which is unpacked. Without a checksum, the lock trusts what it sees first.",
-    example: include_str!("../../schemas/examples/download.kdl"),
-    arguments: &[required("url", Type::Url)],
-    properties: &[
-        property("to", Type::Path, "The folder, or the file when it is no archive."),
-        property("strip", Type::Integer, "How many leading folders of the archive's paths to leave out."),
-    ],
-    children: &[&SHA256, &CHECKSUMS],
-    merge: Merge::List,
-    ..RULE
-};
-
-static SHA256: NodeRule = NodeRule {
-    name: "sha256",
-    doc: "The checksum, for every architecture or for each.",
-    arguments: &[optional("hex", Type::Text)],
-    properties: &[
-        property("amd64", Type::Text, "The checksum of the file for amd64."),
-        property("arm64", Type::Text, "The checksum of the file for arm64."),
-    ],
-    ..RULE
-};
-
-static CHECKSUMS: NodeRule = NodeRule {
-    name: "checksums",
-    doc: "The URL of a list of checksums, as `sha256sum` writes it.",
-    arguments: &[required("url", Type::Url)],
-    ..RULE
-};
-
-static NPM: NodeRule = NodeRule {
-    name: "npm",
-    doc: "A package of the npm registry.",
-    example: include_str!("../../schemas/examples/npm.kdl"),
-    arguments: &[required("package", Type::Text)],
-    properties: &[property("version", Type::Version, "The version or range.")],
-    merge: Merge::List,
-    ..RULE
-};
-
-static PIP: NodeRule = NodeRule {
-    name: "pip",
-    doc: "A package of the Python package index.",
-    example: include_str!("../../schemas/examples/pip.kdl"),
-    arguments: &[required("package", Type::Text)],
-    properties: &[property("version", Type::Version, "The version or range.")],
-    merge: Merge::List,
-    ..RULE
-};
-
-static COPY: NodeRule = NodeRule {
-    name: "copy",
-    doc: "A file of the project.",
-    example: include_str!("../../schemas/examples/copy.kdl"),
-    arguments: &[required("source", Type::Path), required("target", Type::Path)],
-    properties: &[property("mode", Type::Mode, "Its permissions.")],
-    merge: Merge::List,
-    ..RULE
-};
-
-static RUN: NodeRule = NodeRule {
-    name: "run",
-    doc: "A script that runs while the image is built.",
-    example: include_str!("../../schemas/examples/run.kdl"),
-    arguments: &[required("script", Type::Script)],
-    properties: &[ID, AS],
-    merge: Merge::List,
-    ..RULE
-};
-
-static BIN: NodeRule = NodeRule {
-    name: "bin",
-    doc: "A command on the PATH.",
-    example: include_str!("../../schemas/examples/bin.kdl"),
-    arguments: &[required("name", Type::Text), required("target", Type::Path)],
-    merge: Merge::List,
-    ..RULE
-};
-
-static PATH: NodeRule = NodeRule {
-    name: "path",
-    doc: "Folders added to the PATH.",
-    example: include_str!("../../schemas/examples/path.kdl"),
-    arguments: &[required("folder", Type::Path)],
-    rest: Some(optional("folder", Type::Path)),
-    merge: Merge::Words,
-    ..RULE
-};
-
-static STEP_ENV: NodeRule = NodeRule {
-    name: "env",
-    doc: "Variables that are set from this step on.",
-    example: include_str!("../../schemas/examples/step-env.kdl"),
-    other_properties: Some(property("*", Type::Text, "The value of the variable of that name.")),
-    merge: Merge::Variables,
-    ..RULE
-};
-
-// What stands in a definition.
-
-static DEFINE_OPTION: NodeRule = NodeRule {
-    name: "option",
-    doc: "Something that users can set. `version` is an option of every definition.",
-    arguments: &[required("name", Type::Name)],
-    properties: &[
-        property("type", Type::Text, "`string`, `int`, `bool`, `version`, `path`, `url` or `enum:a,b`."),
-        property("default", Type::Scalar, "Its value unless it is set; without one it must be set."),
-    ],
-    children: &[&DOC],
-    merge: Merge::Keyed,
-    ..RULE
-};
-
-static INSTALL: NodeRule = NodeRule {
-    name: "install",
-    doc: "How to install it from one source. The blocks stand in order of preference.",
-    arguments: &[required("source", Type::Name)],
-    children: &[&ARCH, &REQUIRES, &APT, &DOWNLOAD, &NPM, &PIP, &COPY, &RUN, &BIN, &PATH, &STEP_ENV],
-    merge: Merge::Keyed,
-    ..RULE
-};
-
-static ARCH: NodeRule = NodeRule {
-    name: "arch",
-    doc: "What `%{arch}` stands for in this block, by architecture.",
-    properties: &[property("amd64", Type::Text, "The word for amd64."), property("arm64", Type::Text, "The word for arm64.")],
-    ..RULE
-};
-
-static REQUIRES: NodeRule = NodeRule {
-    name: "requires",
-    doc: "What it needs to run; silo adds it by itself.",
-    properties: &[
-        property("language", Type::Name, "A language."),
-        property("tool", Type::Name, "A tool."),
-        property("lsp", Type::Name, "A language server."),
-        property("mcp", Type::Name, "An MCP server."),
-    ],
-    merge: Merge::List,
-    ..RULE
-};
-
-static CHECK: NodeRule = NodeRule {
-    name: "check",
-    doc: "A command that is run in the finished image to see that it works.",
-    arguments: &[required("program", Type::Text)],
-    rest: Some(optional("argument", Type::Text)),
-    properties: &[property("contains", Type::Text, "What its output must contain.")],
-    merge: Merge::List,
-    ..RULE
-};
-
-static STATE: NodeRule = NodeRule {
-    name: "state",
-    doc: "Folders of the home directory that silo keeps for the project.",
-    arguments: &[required("folder", Type::Path)],
-    rest: Some(optional("folder", Type::Path)),
-    merge: Merge::Words,
-    ..RULE
-};
-
-static FILE: NodeRule = NodeRule {
-    name: "file",
-    doc: "A file of the image, and what is in it.",
-    arguments: &[required("path", Type::Path), required("content", Type::Text)],
-    merge: Merge::List,
-    ..RULE
-};
-
-static REGISTER: NodeRule = NodeRule {
-    name: "register",
-    doc: "How servers are made known to the agent: the file they are written to, and the pattern of an entry.",
-    arguments: &[required("kind", Type::OneOf(&["mcp", "lsp"]))],
-    properties: &[
-        property("file", Type::Path, "The file."),
-        property("format", Type::OneOf(&["json", "toml"]), "What the file is written in."),
-        property("key", Type::Text, "Where in the file the entries stand, split at dots; empty for the top."),
-        property("env-ref", Type::Text, "How an entry refers to a variable of the container; `%{name}` is its name."),
-    ],
-    children: &[&REGISTER_ARG, &STEP_ENV, &LOCAL, &REMOTE],
-    merge: Merge::Keyed,
-    ..RULE
-};
-
-static REGISTER_ARG: NodeRule = NodeRule {
-    name: "arg",
-    doc: "Arguments added to the agent's command when there is at least one server.",
-    arguments: &[required("argument", Type::Text)],
-    rest: Some(optional("argument", Type::Text)),
-    merge: Merge::List,
-    ..RULE
-};
-
-static LOCAL: NodeRule =
-    NodeRule { name: "local", doc: "The entry of a server that runs in the container.", other_children: Some(&PATTERN), ..RULE };
-
-static REMOTE: NodeRule = NodeRule { name: "remote", doc: "The entry of a server with a URL.", other_children: Some(&PATTERN), ..RULE };
-
-/// A field of a pattern: a scalar, a list (several values or `(list)`), or a table (a block).
-pub static PATTERN: NodeRule = NodeRule {
-    name: "*",
-    doc: "A field of the entry: one value, a list (several values, or `(list)` before the name), or a table (a block).",
-    rest: Some(optional("value", Type::Scalar)),
-    other_children: Some(&PATTERN),
-    ..RULE
-};
-
-static SUBCOMMANDS: NodeRule = NodeRule {
-    name: "subcommands",
-    doc: "Words that, as the first argument, name a subcommand of the agent: it is then started without the flags of `command`.",
-    arguments: &[required("word", Type::Text)],
-    rest: Some(optional("word", Type::Text)),
-    merge: Merge::Words,
-    ..RULE
-};
-
-static DEFAULT: NodeRule = NodeRule {
-    name: "default",
-    doc: "The release used where no base is given; one base of the catalog has it.",
-    arguments: &[required("suite", Type::Text)],
-    ..RULE
-};
-
-static SUITE: NodeRule = NodeRule {
-    name: "suite",
-    doc: "A release of the distribution: its code name, and the tags by which it is known too.",
-    arguments: &[required("name", Type::Text)],
-    rest: Some(optional("tag", Type::Text)),
-    other_properties: Some(property("*", Type::Scalar, "What else is known about the release.")),
-    other_children: Some(&PATTERN),
-    merge: Merge::Keyed,
-    ..RULE
-};
-
-static SECTIONS: NodeRule = NodeRule {
-    name: "sections",
-    doc: "The sections of the archive that packages come from.",
-    arguments: &[required("name", Type::Text)],
-    rest: Some(optional("name", Type::Text)),
-    merge: Merge::Words,
-    ..RULE
-};
-
-static PACKAGES: NodeRule = NodeRule {
-    name: "packages",
-    doc: "Packages that every image gets.",
-    arguments: &[required("package", Type::Text)],
-    rest: Some(optional("package", Type::Text)),
-    merge: Merge::Words,
-    ..RULE
-};
-
-static FETCH_PACKAGES: NodeRule = NodeRule {
-    name: "fetch_packages",
-    doc: "Packages of the stage that downloads and unpacks.",
-    arguments: &[required("package", Type::Text)],
-    rest: Some(optional("package", Type::Text)),
-    merge: Merge::Words,
     ..RULE
 };

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use silo::launch::GitIdentity;
+use silo::layers::{self, Facts, File};
 
 /// The caller.
 #[derive(Clone, Debug)]
@@ -111,6 +112,60 @@ pub fn git_identity() -> Option<GitIdentity> {
     Some(GitIdentity { name: value("user.name")?, email: value("user.email")? })
 }
 
+/// What conditions of a configuration look at. What none of them asks for is not looked up.
+pub fn facts(root: &Path, files: &[File]) -> Facts {
+    let asked = layers::dependencies(files.iter().map(|file| &file.document));
+    let wants = |name: &str| asked.contains(name);
+    let host = || rustix::system::uname().nodename().to_string_lossy().into_owned();
+    Facts {
+        os: if cfg!(target_os = "macos") { "macos" } else { "linux" }.to_string(),
+        arch: if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" }.to_string(),
+        host: if wants("host") { host() } else { String::new() },
+        // The convention of CI services: https://docs.github.com/actions/reference/variables-reference, and everybody else.
+        ci: std::env::var("CI").is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false")),
+        repo: if wants("repo") { repository(root) } else { None },
+        backend: None,
+        agent: None,
+    }
+}
+
+/// Which repository this is, by the URL of `origin`: `github.com/acme/api`. The file is read as text; git is not asked.
+fn repository(root: &Path) -> Option<String> {
+    let folder = root.join(".git");
+    let folder = if folder.symlink_metadata().ok()?.is_file() { git_common_directory(root)? } else { folder };
+    let config = folder.join("config");
+    if !config.symlink_metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() < 1 << 20) {
+        return None;
+    }
+    origin(&std::fs::read_to_string(config).ok()?)
+}
+
+/// The repository of the `url` in the section `[remote "origin"]` of a git configuration (git-config(1), Syntax).
+fn origin(config: &str) -> Option<String> {
+    let mut inside = false;
+    for line in config.lines().map(str::trim) {
+        if line.starts_with('[') {
+            inside = line.replace([' ', '\t'], "") == r#"[remote"origin"]"#;
+        } else if let (true, Some((key, value))) = (inside, line.split_once('='))
+            && key.trim().eq_ignore_ascii_case("url")
+        {
+            return place_of(value.trim().trim_matches('"'));
+        }
+    }
+    None
+}
+
+/// Host and path of a git URL, without user, port and `.git`: `git@github.com:acme/api.git` is `github.com/acme/api`.
+fn place_of(url: &str) -> Option<String> {
+    let (host, path) = match url.split_once("://") {
+        Some((_, rest)) => rest.split_once('/')?,
+        None => url.split_once(':').filter(|(host, _)| !host.contains('/'))?,
+    };
+    let host = host.rsplit('@').next()?.split(':').next()?;
+    let path = path.trim_matches('/').trim_end_matches(".git");
+    (!host.is_empty() && !path.is_empty()).then(|| format!("{}/{path}", host.to_lowercase()))
+}
+
 /// The host's bundle of certificate authorities, when it has one: what clients inside a build need behind a TLS-intercepting proxy.
 pub fn certificate_bundle() -> Option<PathBuf> {
     let named = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);
@@ -138,7 +193,7 @@ pub fn is_loopback(address: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{git_common_directory, is_loopback, repository_root};
+    use super::{git_common_directory, is_loopback, origin, repository_root};
     use std::fs;
     use std::path::Path;
     use std::process::Command;
@@ -187,5 +242,24 @@ mod tests {
         for address in ["http://proxy.example.test:3128", "http://localhost@proxy.example.test", "10.0.0.1:3128"] {
             assert!(!is_loopback(address), "{address}");
         }
+    }
+
+    #[test]
+    fn a_repository_is_known_by_the_url_of_its_origin() {
+        let of = |url: &str| {
+            origin(&format!("[core]\n\turl = no\n[remote \"origin\"]\n\turl = {url}\n\tfetch = x\n[remote \"b\"]\n\turl = no\n"))
+        };
+        for url in [
+            "git@git.example.test:acme/api.git",
+            "https://git.example.test/acme/api",
+            "https://ada:secret@Git.Example.test/acme/api.git/",
+            "ssh://git@git.example.test:22/acme/api.git",
+        ] {
+            assert_eq!(of(url).as_deref(), Some("git.example.test/acme/api"), "{url}");
+        }
+        for url in ["/srv/git/api.git", "../api", "file:///srv/api.git", ""] {
+            assert_eq!(of(url), None, "{url}");
+        }
+        assert_eq!(origin("[remote \"upstream\"]\nurl = git@git.example.test:acme/api.git"), None);
     }
 }

@@ -7,14 +7,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use silo::catalog::Catalog;
 use silo::digest;
-use silo::document::{self, Document};
+use silo::document;
 use silo::identity::{self, Identity, Preimage};
 use silo::launch::{self, Host, Launch, Program, Start, Terminal};
-use silo::layers::{self, File, Layered};
+use silo::layers::{self, Layered};
 use silo::lock::{self, Lock, LockState, LockedImage};
 use silo::plan::{self, Plan, Target};
 use silo::problem::{Code, Problem, Problems};
-use silo::schema::{self, FileKind};
 use silo::source::{Layer, Source, Sources};
 use silo::spec::decode as spec_decode;
 use silo::spec::{Backend, EnvValue, Name, Spec};
@@ -23,6 +22,7 @@ use super::cli::ContainerOptions;
 use super::facts::{self, Caller};
 use super::failure::{Failure, system};
 use super::files::{self, LOCK_FILE, Places};
+use super::reader::{self, Reading};
 
 /// A configuration, read and decoded.
 #[derive(Debug)]
@@ -89,22 +89,13 @@ impl Project {
         };
         let workspace = directory.canonicalize().map_err(system(format!("opening the directory {}", directory.display())))?;
         let places = Places::find(&caller, &workspace);
-        let mut reader = Reader {
-            caller: &caller,
-            places: &places,
-            sources: Sources::default(),
-            problems: Problems::default(),
-            files: Vec::new(),
-            paths: Vec::new(),
-            complete: true,
-        };
-        reader.read_all(options);
-        let Reader { mut sources, mut problems, files, paths, complete, .. } = reader;
+        let Reading { mut sources, mut problems, files, paths, complete } = reader::read(&caller, &places, options);
+        let facts = facts::facts(&places.root, &files);
 
         let stop = |problems: Problems, sources: Sources| Failure::Problems { problems, sources: Box::new(sources) };
         // Files that can be read are looked at to the end, so that everything wrong is said at once; only what a stage says again about a
         // place that an earlier one complained of is left out.
-        let (layered, found) = layers::merge(&files);
+        let (layered, found) = layers::merge(&files, &facts);
         problems.extend_new(found);
         let (spec, found) = decode(&layered, &mut sources);
         // Where a file is missing, so may be what others refer to.
@@ -118,7 +109,7 @@ impl Project {
         let (shared, found) = if files.iter().all(|file| file.layer.is_shared()) {
             (Some(spec.clone()), Problems::default())
         } else {
-            decode(&layers::merge(&shared(&files)).0, &mut sources)
+            decode(&layers::merge(&layers::shared(&files), &facts).0, &mut sources)
         };
         let Some(shared) = shared.filter(|_| !found.has_errors()) else {
             return Err(stop(found, sources));
@@ -396,210 +387,4 @@ fn terminal() -> Terminal {
     } else {
         Terminal::Pipe
     }
-}
-
-/// The files of the layers that every machine shares, import relations kept.
-fn shared(files: &[File]) -> Vec<File> {
-    let mut kept = vec![None; files.len()];
-    let mut count = 0;
-    for (index, file) in files.iter().enumerate() {
-        if file.layer.is_shared() {
-            kept[index] = Some(count);
-            count += 1;
-        }
-    }
-    files
-        .iter()
-        .filter(|file| file.layer.is_shared())
-        .map(|file| File {
-            layer: file.layer,
-            document: file.document.clone(),
-            imports: file.imports.iter().filter_map(|import| kept[*import]).collect(),
-        })
-        .collect()
-}
-
-/// Reads files and what they import.
-struct Reader<'a> {
-    caller: &'a Caller,
-    places: &'a Places,
-    sources: Sources,
-    problems: Problems,
-    files: Vec<File>,
-    paths: Vec<(PathBuf, Layer)>,
-    /// Whether every file was there and could be parsed.
-    complete: bool,
-}
-
-/// Imports within imports.
-const IMPORT_DEPTH: usize = 32;
-/// Files of one configuration.
-const FILE_COUNT: usize = 256;
-
-impl Reader<'_> {
-    fn read_all(&mut self, options: &ContainerOptions) {
-        // A file that says `silo root=#true` ends the walk upwards, so the nearest is read first.
-        let mut found = Vec::new();
-        let mut rooted = false;
-        for candidate in self.places.candidates.iter().rev() {
-            let upwards = matches!(candidate.layer, Layer::Project(_) | Layer::Local(_) | Layer::Above(_));
-            if upwards && rooted {
-                continue;
-            }
-            if let Some(document) = self.read(&candidate.path, candidate.layer) {
-                rooted |= matches!(candidate.layer, Layer::Project(_)) && is_root(&document);
-                found.push((candidate.path.clone(), candidate.layer, document));
-            }
-        }
-        for (path, layer, document) in found.into_iter().rev() {
-            self.paths.push((path.clone(), layer));
-            self.add(&path, layer, document, &mut vec![path.clone()]);
-        }
-        self.add_text("the environment", Layer::Environment, &environment_text());
-        self.add_text("the command line", Layer::CommandLine, &options_text(options));
-    }
-
-    fn name(&self, path: &Path) -> String {
-        files::display_name(path, &self.places.workspace, &self.caller.home)
-    }
-
-    fn read(&mut self, path: &Path, layer: Layer) -> Option<Document> {
-        let name = self.name(path);
-        match files::read_configuration(path, &name, document::MAX_BYTES) {
-            Ok(text) => self.parse(&name, layer, text?),
-            Err(problem) => {
-                self.complete = false;
-                self.problems.push(problem);
-                None
-            }
-        }
-    }
-
-    fn parse(&mut self, name: &str, layer: Layer, text: String) -> Option<Document> {
-        let id = self.sources.add(Source { name: name.to_string(), text: text.clone(), layer });
-        let (document, problems) = document::parse(id, &text);
-        self.complete &= document.is_some() && !problems.has_errors();
-        self.problems.extend(problems);
-        if let Some(document) = &document {
-            self.problems.extend(schema::check(document, FileKind::Configuration));
-        }
-        document
-    }
-
-    fn add_text(&mut self, name: &str, layer: Layer, text: &str) {
-        if text.is_empty() {
-            return;
-        }
-        if let Some(document) = self.parse(name, layer, text.to_string()) {
-            self.files.push(File { layer, document, imports: Vec::new() });
-        }
-    }
-
-    /// Adds a file after those that it imports; returns its index.
-    fn add(&mut self, path: &Path, layer: Layer, document: Document, chain: &mut Vec<PathBuf>) -> usize {
-        let mut imports = Vec::new();
-        for include in document::includes(&document) {
-            let folder = path.parent().unwrap_or(Path::new("/"));
-            let target = match include.target.strip_prefix("~/") {
-                Some(rest) => self.caller.home.join(rest),
-                None => folder.join(&include.target),
-            };
-            let name = self.name(&target);
-            let Ok(target) = target.canonicalize() else {
-                if !include.optional {
-                    self.complete = false;
-                    self.problems.push(
-                        Problem::new(Code::ImportMissing, format!("{name} does not exist"))
-                            .at(include.span, "imported here")
-                            .help("create the file, or write `optional=#true` if it may be missing"),
-                    );
-                }
-                continue;
-            };
-            if !layer.is_operator() && !target.starts_with(&self.places.root) {
-                self.problems.push(
-                    Problem::new(Code::ImportOutside, format!("{name} is outside the repository"))
-                        .at(include.span, "a project's file may import only what the repository holds")
-                        .help("move the file into the repository, or import it from your own ~/.config/silo/silo.kdl"),
-                );
-                continue;
-            }
-            if chain.contains(&target) || chain.len() > IMPORT_DEPTH || self.files.len() > FILE_COUNT {
-                let hops: Vec<String> = chain.iter().chain([&target]).map(|path| self.name(path)).collect();
-                self.problems.push(
-                    Problem::new(Code::ImportCycle, format!("files import each other: {}", hops.join(" → ")))
-                        .at(include.span, "this import closes the circle")
-                        .help("remove one of the imports"),
-                );
-                continue;
-            }
-            if let Some(imported) = self.read(&target, layer) {
-                chain.push(target.clone());
-                imports.push(self.add(&target, layer, imported, chain));
-                chain.pop();
-            }
-        }
-        self.files.push(File { layer, document, imports });
-        self.files.len() - 1
-    }
-}
-
-fn is_root(document: &Document) -> bool {
-    document
-        .nodes
-        .iter()
-        .filter(|node| node.name == "silo")
-        .any(|node| node.property("root").is_some_and(|entry| entry.value == document::Value::Bool(true)))
-}
-
-/// The `SILO_*` variables that configure, as the text that says the same.
-fn environment_text() -> String {
-    let mut text = String::new();
-    for (name, pattern) in [
-        ("SILO_AGENT", "use agent="),
-        ("SILO_BACKEND", "use backend="),
-        ("SILO_MEMORY", "resources memory="),
-        ("SILO_CPUS", "resources cpus="),
-    ] {
-        if let Ok(value) = std::env::var(name)
-            && !value.is_empty()
-        {
-            text.push_str(&format!("{pattern}{} // ${name}\n", number_or_text(&value)));
-        }
-    }
-    text
-}
-
-/// The command line's options, as the text that says the same.
-fn options_text(options: &ContainerOptions) -> String {
-    let mut text = String::new();
-    for variable in &options.env {
-        match variable.split_once('=') {
-            Some((name, value)) => text.push_str(&format!("env {}={} // --env\n", document::quote(name), document::quote(value))),
-            None => text.push_str(&format!("env {} // --env\n", document::quote(variable))),
-        }
-    }
-    for mount in &options.mount {
-        let (path, mode) = match mount.strip_suffix(":rw") {
-            Some(path) => (path, "rw"),
-            None => (mount.strip_suffix(":ro").unwrap_or(mount), "ro"),
-        };
-        let path = std::path::absolute(path).map_or_else(|_| path.to_string(), |path| path.display().to_string());
-        text.push_str(&format!("mount {} mode={mode} // --mount\n", document::quote(&path)));
-    }
-    if let Some(memory) = &options.memory {
-        text.push_str(&format!("resources memory={} // --memory\n", document::quote(memory)));
-    }
-    if let Some(cpus) = &options.cpus {
-        text.push_str(&format!("resources cpus={} // --cpus\n", number_or_text(cpus)));
-    }
-    text
-}
-
-fn number_or_text(value: &str) -> String {
-    let digits = !value.is_empty()
-        && value.chars().all(|c| c.is_ascii_digit() || c == '.')
-        && value.starts_with(|c: char| c.is_ascii_digit())
-        && !value.ends_with('.');
-    if digits { value.to_string() } else { document::quote(value) }
 }

@@ -8,7 +8,7 @@ use silo::catalog::Catalog;
 use silo::document::{self, Document, Value};
 use silo::identity::{Identity, identify};
 use silo::launch::{self, Host, Launch, Program, Start, Terminal};
-use silo::layers::{self, File, Layered};
+use silo::layers::{self, Facts, File, Layered};
 use silo::lock::{self, Lock};
 use silo::plan::{self, ContextFile, Plan, Target, Tree};
 use silo::problem::{Problems, RenderOptions, render};
@@ -139,13 +139,13 @@ impl Project {
             [("environment.kdl", "the environment", Layer::Environment), ("command-line.kdl", "the command line", Layer::CommandLine)]
         {
             if let Some(document) = self.text(path).and_then(|text| reader.parse(name, layer, text)) {
-                reader.files.push(File { layer, document, imports: Vec::new() });
+                reader.files.push(File::new(layer, document));
             }
         }
         let Reader { mut sources, mut problems, files, complete, .. } = reader;
-        let (layered, found) = layers::merge(&files);
+        let (layered, found) = layers::merge(&files, &facts());
         problems.extend_new(found);
-        let (shared_layered, _) = layers::merge(&shared(&files));
+        let (shared_layered, _) = layers::merge(&layers::shared(&files), &facts());
         let (spec, found) = meaning(&layered, &mut sources);
         if complete {
             problems.extend_new(found);
@@ -276,15 +276,17 @@ fn meaning(layered: &Layered, sources: &mut Sources) -> (Option<Spec>, Problems)
     (spec, problems)
 }
 
-fn shared(files: &[File]) -> Vec<File> {
-    let kept: Vec<usize> = (0..files.len()).filter(|index| files[*index].layer.is_shared()).collect();
-    kept.iter()
-        .map(|index| {
-            let File { layer, document, imports } = files[*index].clone();
-            let imports = imports.into_iter().filter_map(|import| kept.iter().position(|index| *index == import)).collect();
-            File { layer, document, imports }
-        })
-        .collect()
+/// What conditions see of the machine of every test.
+fn facts() -> Facts {
+    Facts {
+        os: "linux".to_string(),
+        arch: "arm64".to_string(),
+        host: "lab-7".to_string(),
+        ci: false,
+        repo: Some("github.com/acme/payments".to_string()),
+        backend: None,
+        agent: None,
+    }
 }
 
 struct Reader<'a> {
@@ -323,7 +325,11 @@ impl Reader<'_> {
                 imports.push(self.add(&target, layer, imported, depth + 1));
             }
         }
-        self.files.push(File { layer, document, imports });
+        let folder = &path[..path.rfind('/').map_or(0, |at| at + 1)];
+        let folder = if layer.is_operator() { "" } else { folder };
+        let there = |pattern: &String| self.project.files.keys().any(|file| layers::matches(&joined(folder, pattern), file));
+        let existing = layers::questions(&document).into_iter().filter(there).collect();
+        self.files.push(File { layer, document, imports, existing });
         self.files.len() - 1
     }
 }

@@ -66,6 +66,7 @@ fn paths(ui: &Ui, directory: Option<&Path>, json: bool) -> Result<u8, Failure> {
                 Layer::Above(_) => "above the repository",
                 Layer::Project(_) => "project",
                 Layer::Local(_) => "this checkout",
+                Layer::Repository => "for this repository",
                 Layer::Environment => "environment",
                 Layer::CommandLine => "command line",
             };

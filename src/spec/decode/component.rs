@@ -250,7 +250,8 @@ impl Decoder<'_> {
             Value::Null => Err("a value".to_string()),
         };
         match value {
-            Ok(value) => Some(value),
+            // An option is exact: no placeholder is left in it, and the characters of one stand for themselves.
+            Ok(value) => Some(value.replace("%%{", "%{")),
             Err(expected) => {
                 let what = entry.name.as_deref().unwrap_or("this option");
                 let mut problem =

@@ -100,7 +100,8 @@ impl Decoder<'_> {
                         && extension.starts_with('.')
                         && !extension.contains(|c: char| c.is_whitespace() || c.is_control() || c == '/');
                     if fits && !language.is_empty() {
-                        languages.insert(extension.clone(), language.to_string());
+                        let language = self.exact(language, entry.span, &Options::new());
+                        languages.insert(extension.clone(), language);
                     } else {
                         self.bad(
                             entry.span,

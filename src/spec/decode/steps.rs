@@ -282,10 +282,8 @@ impl Decoder<'_> {
             return None;
         }
         let script = match definition {
-            Some((Scope::Install, options)) => {
-                options.iter().fold(script.clone(), |script, (name, value)| script.replace(&format!("%{{option.{name}}}"), value))
-            }
-            Some(_) | None => script.clone(),
+            Some((Scope::Install, options)) => self.exact(script, entry.span, options),
+            Some(_) | None => self.exact(script, entry.span, &Options::new()),
         };
         Some(Hook { id, script, user, origin: heading(node) })
     }

@@ -36,8 +36,8 @@ impl Scope {
         match self {
             Scope::Plain => &[],
             Scope::Check => &["version"],
-            Scope::Install => &["version", "arch", "arch.docker", "arch.uname"],
-            Scope::Step => &["arch", "arch.docker", "arch.uname"],
+            Scope::Install => &["version", "arch", "arch.docker", "arch.uname", "arch.protoc", "os"],
+            Scope::Step => &["arch", "arch.docker", "arch.uname", "arch.protoc", "os"],
             Scope::Container => &["workspace", "home", "user"],
             Scope::Server => &["workspace", "home"],
             Scope::Pattern => &["name", "command", "url", "transport", "args", "argv", "env", "env.names", "extensions", "languages"],
@@ -255,6 +255,9 @@ impl Decoder<'_> {
         let words: Vec<&str> = scope.names().iter().copied().chain(options.iter().map(String::as_str)).collect();
         let help = match nearest(name, words.iter().copied()) {
             Some(near) => format!("did you mean `%{{{near}}}`? `%%{{` stands for the characters themselves"),
+            None if scope == Scope::Plain && Scope::Container.names().contains(&name) => {
+                "it is known in a container only; a script there can say `$HOME`, `$USER` and `$SILO_WORKSPACE`".to_string()
+            }
             None if words.is_empty() => "no placeholder means anything here; write `%%{` for the characters themselves".to_string(),
             None => format!("known here: {}; `%%{{` stands for the characters themselves", list(&words)),
         };

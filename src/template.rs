@@ -36,6 +36,12 @@ pub fn parts(text: &str) -> Vec<Part<'_>> {
     parts
 }
 
+/// Whether a `%{` has no `}`.
+pub fn unclosed(text: &str) -> bool {
+    let rest = text.replace("%%{", "");
+    rest.rfind("%{").is_some_and(|at| !rest[at..].contains('}'))
+}
+
 /// Puts values in place of placeholders. One without a value is the error: its name.
 pub fn fill(text: &str, value: impl Fn(&str) -> Option<String>) -> Result<String, String> {
     parts(text)

@@ -1,0 +1,211 @@
+//! `define`, and what stands in a definition.
+
+use super::steps::{APT, BIN, COPY, DOWNLOAD, NPM, PATH, PIP, RUN, STEP_ENV};
+use super::{ARGS, COMMAND, DOC, EXTENSIONS, MOUNT, POST_BUILD, PRE_RUN, RULE, SERVER_ENV, optional, property, required};
+use crate::schema::{Merge, NodeRule, Type};
+
+/// The kinds of things that can be defined.
+pub const KINDS: &[&str] = &["base", "language", "tool", "lsp", "mcp", "agent", "client"];
+
+pub(super) static DEFINE: NodeRule = NodeRule {
+    name: "define",
+    doc: "Describes a language, tool, server, agent, base or client in the words that silo's own catalog uses.",
+    example: include_str!("../../../schemas/examples/define.kdl"),
+    arguments: &[required("kind", Type::OneOf(KINDS)), required("name", Type::Name)],
+    children: &[
+        &DOC,
+        &DEFINE_OPTION,
+        &INSTALL,
+        &CHECK,
+        &SERVER_ENV,
+        &PATH,
+        &COMMAND,
+        &REMOTE_URL,
+        &ARGS,
+        &SUBCOMMANDS,
+        &EXTENSIONS,
+        &STATE,
+        &FILE,
+        &REGISTER,
+        &REQUIRES,
+        &MOUNT,
+        &PRE_RUN,
+        &POST_BUILD,
+        &DEFAULT,
+        &SUITE,
+        &SECTIONS,
+        &PACKAGES,
+        &FETCH_PACKAGES,
+    ],
+    merge: Merge::Closed,
+    ..RULE
+};
+
+static DEFINE_OPTION: NodeRule = NodeRule {
+    name: "option",
+    doc: "Something that users can set. `version` is an option of every definition.",
+    arguments: &[required("name", Type::Name)],
+    properties: &[
+        property("type", Type::Text, "`string`, `int`, `bool`, `version`, `path`, `url` or `enum:a,b`."),
+        property("default", Type::Scalar, "Its value unless it is set; without one it must be set."),
+    ],
+    children: &[&DOC],
+    merge: Merge::Keyed,
+    ..RULE
+};
+
+static INSTALL: NodeRule = NodeRule {
+    name: "install",
+    doc: "How to install it from one source. The blocks stand in order of preference.",
+    arguments: &[required("source", Type::Name)],
+    children: &[&ARCH, &REQUIRES, &APT, &DOWNLOAD, &NPM, &PIP, &COPY, &RUN, &BIN, &PATH, &STEP_ENV],
+    merge: Merge::Keyed,
+    ..RULE
+};
+
+static ARCH: NodeRule = NodeRule {
+    name: "arch",
+    doc: "What `%{arch}` stands for in this block, by architecture.",
+    properties: &[property("amd64", Type::Text, "The word for amd64."), property("arm64", Type::Text, "The word for arm64.")],
+    ..RULE
+};
+
+static REQUIRES: NodeRule = NodeRule {
+    name: "requires",
+    doc: "What it needs to run; silo adds it by itself.",
+    properties: &[
+        property("language", Type::Name, "A language."),
+        property("tool", Type::Name, "A tool."),
+        property("lsp", Type::Name, "A language server."),
+        property("mcp", Type::Name, "An MCP server."),
+    ],
+    merge: Merge::List,
+    ..RULE
+};
+
+static CHECK: NodeRule = NodeRule {
+    name: "check",
+    doc: "A command that is run in the finished image to see that it works.",
+    arguments: &[required("program", Type::Text)],
+    rest: Some(optional("argument", Type::Text)),
+    properties: &[property("contains", Type::Text, "What its output must contain.")],
+    merge: Merge::List,
+    ..RULE
+};
+
+static STATE: NodeRule = NodeRule {
+    name: "state",
+    doc: "Folders of the home directory that silo keeps for the project.",
+    arguments: &[required("folder", Type::Path)],
+    rest: Some(optional("folder", Type::Path)),
+    merge: Merge::Words,
+    ..RULE
+};
+
+static FILE: NodeRule = NodeRule {
+    name: "file",
+    doc: "A file of the image, and what is in it.",
+    arguments: &[required("path", Type::Path), required("content", Type::Text)],
+    merge: Merge::List,
+    ..RULE
+};
+
+static REGISTER: NodeRule = NodeRule {
+    name: "register",
+    doc: "How servers are made known to the agent: the file they are written to, and the pattern of an entry.",
+    arguments: &[required("kind", Type::OneOf(&["mcp", "lsp"]))],
+    properties: &[
+        property("file", Type::Path, "The file."),
+        property("format", Type::OneOf(&["json", "toml"]), "What the file is written in."),
+        property("key", Type::Text, "Where in the file the entries stand, split at dots; empty for the top."),
+        property("env-ref", Type::Text, "How an entry refers to a variable of the container; `%{name}` is its name."),
+    ],
+    children: &[&REGISTER_ARG, &STEP_ENV, &LOCAL, &REMOTE],
+    merge: Merge::Keyed,
+    ..RULE
+};
+
+static REGISTER_ARG: NodeRule = NodeRule {
+    name: "arg",
+    doc: "Arguments added to the agent's command when there is at least one server.",
+    arguments: &[required("argument", Type::Text)],
+    rest: Some(optional("argument", Type::Text)),
+    merge: Merge::List,
+    ..RULE
+};
+
+static LOCAL: NodeRule =
+    NodeRule { name: "local", doc: "The entry of a server that runs in the container.", other_children: Some(&PATTERN), ..RULE };
+
+static REMOTE: NodeRule = NodeRule { name: "remote", doc: "The entry of a server with a URL.", other_children: Some(&PATTERN), ..RULE };
+
+/// A field of a pattern: a scalar, a list (several values or `(list)`), or a table (a block).
+pub static PATTERN: NodeRule = NodeRule {
+    name: "*",
+    doc: "A field of the entry: one value, a list (several values, or `(list)` before the name), or a table (a block).",
+    rest: Some(optional("value", Type::Scalar)),
+    other_children: Some(&PATTERN),
+    ..RULE
+};
+
+static REMOTE_URL: NodeRule = NodeRule {
+    name: "url",
+    doc: "Where an MCP server listens that is somewhere else: nothing is installed for it.",
+    arguments: &[required("url", Type::Url)],
+    properties: &[property("transport", Type::OneOf(&["http", "sse"]), "How it speaks; `http` unless told otherwise.")],
+    ..RULE
+};
+
+static SUBCOMMANDS: NodeRule = NodeRule {
+    name: "subcommands",
+    doc: "Words that, as the first argument, name a subcommand of the agent: it is then started without the flags of `command`.",
+    arguments: &[required("word", Type::Text)],
+    rest: Some(optional("word", Type::Text)),
+    merge: Merge::Words,
+    ..RULE
+};
+
+static DEFAULT: NodeRule = NodeRule {
+    name: "default",
+    doc: "The release used where no base is given; one base of the catalog has it.",
+    arguments: &[required("suite", Type::Text)],
+    ..RULE
+};
+
+static SUITE: NodeRule = NodeRule {
+    name: "suite",
+    doc: "A release of the distribution: its code name, and the tags by which it is known too.",
+    arguments: &[required("name", Type::Text)],
+    rest: Some(optional("tag", Type::Text)),
+    other_properties: Some(property("*", Type::Scalar, "What else is known about the release.")),
+    other_children: Some(&PATTERN),
+    merge: Merge::Keyed,
+    ..RULE
+};
+
+static SECTIONS: NodeRule = NodeRule {
+    name: "sections",
+    doc: "The sections of the archive that packages come from.",
+    arguments: &[required("name", Type::Text)],
+    rest: Some(optional("name", Type::Text)),
+    merge: Merge::Words,
+    ..RULE
+};
+
+static PACKAGES: NodeRule = NodeRule {
+    name: "packages",
+    doc: "Packages that every image gets.",
+    arguments: &[required("package", Type::Text)],
+    rest: Some(optional("package", Type::Text)),
+    merge: Merge::Words,
+    ..RULE
+};
+
+static FETCH_PACKAGES: NodeRule = NodeRule {
+    name: "fetch_packages",
+    doc: "Packages of the stage that downloads and unpacks.",
+    arguments: &[required("package", Type::Text)],
+    rest: Some(optional("package", Type::Text)),
+    merge: Merge::Words,
+    ..RULE
+};

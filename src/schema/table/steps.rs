@@ -1,0 +1,114 @@
+//! What can be done while the image is built.
+
+use super::{AS, ID, RULE, optional, property, required};
+use crate::schema::{Merge, NodeRule, Type};
+
+pub(super) static APT: NodeRule = NodeRule {
+    name: "apt",
+    doc: "Packages of the distribution; `name=version` asks for one version.",
+    example: include_str!("../../../schemas/examples/apt.kdl"),
+    arguments: &[required("package", Type::Text)],
+    rest: Some(optional("package", Type::Text)),
+    merge: Merge::Words,
+    ..RULE
+};
+
+pub(super) static DOWNLOAD: NodeRule = NodeRule {
+    name: "download",
+    doc: "A file or an archive, which is unpacked. Without a checksum, the lock trusts what it sees first.",
+    example: include_str!("../../../schemas/examples/download.kdl"),
+    arguments: &[required("url", Type::Url)],
+    properties: &[
+        property("to", Type::Path, "The folder, or the file when it is no archive."),
+        property("strip", Type::Integer, "How many leading folders of the archive's paths to leave out."),
+    ],
+    children: &[&SHA256, &CHECKSUMS],
+    merge: Merge::List,
+    ..RULE
+};
+
+pub(super) static SHA256: NodeRule = NodeRule {
+    name: "sha256",
+    doc: "The checksum, for every architecture or for each.",
+    arguments: &[optional("hex", Type::Text)],
+    properties: &[
+        property("amd64", Type::Text, "The checksum of the file for amd64."),
+        property("arm64", Type::Text, "The checksum of the file for arm64."),
+    ],
+    ..RULE
+};
+
+pub(super) static CHECKSUMS: NodeRule = NodeRule {
+    name: "checksums",
+    doc: "The URL of a list of checksums, as `sha256sum` writes it.",
+    arguments: &[required("url", Type::Url)],
+    ..RULE
+};
+
+pub(super) static NPM: NodeRule = NodeRule {
+    name: "npm",
+    doc: "A package of the npm registry.",
+    example: include_str!("../../../schemas/examples/npm.kdl"),
+    arguments: &[required("package", Type::Text)],
+    properties: &[property("version", Type::Version, "The version or range.")],
+    merge: Merge::List,
+    ..RULE
+};
+
+pub(super) static PIP: NodeRule = NodeRule {
+    name: "pip",
+    doc: "A package of the Python package index.",
+    example: include_str!("../../../schemas/examples/pip.kdl"),
+    arguments: &[required("package", Type::Text)],
+    properties: &[property("version", Type::Version, "The version or range.")],
+    merge: Merge::List,
+    ..RULE
+};
+
+pub(super) static COPY: NodeRule = NodeRule {
+    name: "copy",
+    doc: "A file of the project.",
+    example: include_str!("../../../schemas/examples/copy.kdl"),
+    arguments: &[required("source", Type::Path), required("target", Type::Path)],
+    properties: &[property("mode", Type::Mode, "Its permissions.")],
+    merge: Merge::List,
+    ..RULE
+};
+
+pub(super) static RUN: NodeRule = NodeRule {
+    name: "run",
+    doc: "A script that runs while the image is built.",
+    example: include_str!("../../../schemas/examples/run.kdl"),
+    arguments: &[required("script", Type::Script)],
+    properties: &[ID, AS],
+    merge: Merge::List,
+    ..RULE
+};
+
+pub(super) static BIN: NodeRule = NodeRule {
+    name: "bin",
+    doc: "A command on the PATH.",
+    example: include_str!("../../../schemas/examples/bin.kdl"),
+    arguments: &[required("name", Type::Text), required("target", Type::Path)],
+    merge: Merge::List,
+    ..RULE
+};
+
+pub(super) static PATH: NodeRule = NodeRule {
+    name: "path",
+    doc: "Folders added to the PATH.",
+    example: include_str!("../../../schemas/examples/path.kdl"),
+    arguments: &[required("folder", Type::Path)],
+    rest: Some(optional("folder", Type::Path)),
+    merge: Merge::Words,
+    ..RULE
+};
+
+pub(super) static STEP_ENV: NodeRule = NodeRule {
+    name: "env",
+    doc: "Variables that are set from this step on.",
+    example: include_str!("../../../schemas/examples/step-env.kdl"),
+    other_properties: Some(property("*", Type::Text, "The value of the variable of that name.")),
+    merge: Merge::Variables,
+    ..RULE
+};
