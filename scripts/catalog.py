@@ -74,6 +74,14 @@ def said(text, folder):
     return re.sub(r"/(?:tmp|home|root|work)/[^\s`;,)]*", "…", words)[:300]
 
 
+def brief(output):
+    """The beginning of what a program said; an answer of a protocol is no text for people."""
+    output = re.sub(r"\x1b\[[0-9;]*m", "", output).strip()
+    if output.startswith("{") or output == "capabilities":
+        return "an answer of its protocol"
+    return output if len(output) <= 80 else output[:79] + "…"
+
+
 def message(kind):
     params = {"processId": None, "rootUri": None, "capabilities": {}}
     if kind == "mcp":
@@ -151,7 +159,7 @@ def one(home, entry, versions):
     if build.returncode == 0:
         outputs = re.findall(rf": {kind} {re.escape(name)}: `.*?` works: ?(.*)", build.stderr)
         row["result"] = "works"
-        row["smoke test"] = next((output for output in outputs if output.strip()), "exit code 0").strip()
+        row["smoke test"] = brief(next((output for output in outputs if output.strip()), "exit code 0"))
         if kind in ("lsp", "mcp"):
             greeted = answers(kind, name, image)
             row["smoke test"] += "; it answers `initialize`" if greeted else "; it does not answer `initialize` without an account"
@@ -225,4 +233,5 @@ def main():
         sys.exit(f"{len(failed)} of {len(chosen)} fail: {', '.join(failed)}")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -148,7 +148,8 @@ fn there_is_enough_of_everything() {
     for (kind, least) in [("language", 14), ("lsp", 24), ("mcp", 18), ("agent", 11), ("tool", 12), ("base", 2)] {
         assert!(count(kind) >= least, "{} of {kind}, and there should be {least}", count(kind));
     }
-    let languages = ["node", "go", "rust", "python", "deno", "bun", "java", "kotlin", "ruby", "php", "zig", "elixir", "erlang", "dotnet", "c", "cpp"];
+    let languages =
+        ["node", "go", "rust", "python", "deno", "bun", "java", "kotlin", "ruby", "php", "zig", "elixir", "erlang", "dotnet", "c", "cpp"];
     let agents = ["claude", "opencode", "copilot", "codex", "gemini", "amp", "goose", "aider", "crush", "qwen", "cursor"];
     for (kind, names) in [("language", languages.as_slice()), ("agent", agents.as_slice())] {
         let known = Catalog::builtin();
@@ -180,8 +181,10 @@ fn what_an_entry_needs_exists() {
 /// Whatever a package registry or the distribution has can be installed without a vendor's site: only these cannot.
 #[test]
 fn only_these_entries_need_a_vendor_s_site() {
-    let list: Vec<String> =
-        catalog::entries().filter(|(kind, name, _)| catalog::needs_a_vendor(kind, name)).map(|(kind, name, _)| format!("{kind} {name}")).collect();
+    let list: Vec<String> = catalog::entries()
+        .filter(|(kind, name, _)| catalog::needs_a_vendor(kind, name))
+        .map(|(kind, name, _)| format!("{kind} {name}"))
+        .collect();
     insta::assert_snapshot!(list.join("\n"));
 }
 
