@@ -21,6 +21,8 @@ echo "--- identity"
 "$silo" hash
 echo "--- silo build"
 "$silo" build --locked
+# The project is one's own, so its agent may have the keys that are set here.
+"$silo" trust --yes
 echo "--- silo claude"
 if [ "$#" = 0 ]; then set -- --version; fi
 "$silo" claude -- "$@"

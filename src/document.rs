@@ -1,13 +1,19 @@
 //! A parsed file: nodes, arguments, properties and annotations, each with the place where it was written.
 
+mod format;
+mod mend;
 mod plain;
 mod print;
 mod read;
 mod scan;
+mod token;
+mod words;
 
 use crate::problem::Problems;
 use crate::source::{SourceId, Span};
 
+pub use format::{FormatError, format, same};
+pub use mend::{Change, Mended, fixes, mend};
 pub use print::{one_line, print, print_value, quote};
 
 /// The most bytes a file may have.

@@ -5,7 +5,7 @@ mod compose;
 pub mod profile;
 mod view;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::spec::{Access, Name};
 
@@ -49,8 +49,10 @@ pub struct Host {
     pub git_identity: Option<GitIdentity>,
     /// The variables of the host that the configuration asks for, as far as they are set.
     pub env: BTreeMap<String, String>,
-    /// Paths of mounts that exist on the host.
-    pub existing: BTreeSet<String>,
+    /// Paths of mounts that exist on the host, and where they really are: without links.
+    pub existing: BTreeMap<String, String>,
+    /// Folders of silo's own, without links: what it was told to trust is there, and the user's configuration. No container may write to them.
+    pub guarded: Vec<String>,
     /// Folder in which silo keeps the state of this project's agents.
     pub state: String,
     /// The host's bundle of certificate authorities: what the host trusts, a container trusts, so that a proxy that signs TLS itself is no

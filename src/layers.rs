@@ -14,6 +14,7 @@ mod interpolate;
 mod order;
 mod path;
 mod show;
+mod worlds;
 
 use std::collections::BTreeSet;
 
@@ -23,9 +24,10 @@ use crate::document::{Document, Node, Value};
 use crate::problem::Problems;
 use crate::source::{Layer, Span};
 
-pub use condition::{dependencies, matches, questions};
+pub use condition::{conditions, dependencies, matches, questions};
 pub use path::{Found, Path, walk};
 pub use show::{print_with_sources, to_json};
+pub use worlds::{Reach, difference, worlds};
 
 /// One file of the configuration.
 #[derive(Clone, Debug)]
@@ -47,9 +49,9 @@ impl File {
     }
 }
 
-/// The files of the layers that every machine shares, with their imports.
-pub fn shared(files: &[File]) -> Vec<File> {
-    let kept: Vec<usize> = (0..files.len()).filter(|index| files[*index].layer.is_shared()).collect();
+/// The files of the layers that every machine shares, with their imports; `foreign` ones, by index, are on this machine alone.
+pub fn shared(files: &[File], foreign: &[usize]) -> Vec<File> {
+    let kept: Vec<usize> = (0..files.len()).filter(|index| files[*index].layer.is_shared() && !foreign.contains(index)).collect();
     let file = |index: &usize| {
         let File { layer, document, imports, existing } = files[*index].clone();
         let imports = imports.into_iter().filter_map(|import| kept.iter().position(|other| *other == import)).collect();
@@ -166,7 +168,7 @@ const DEFAULT_BACKEND: &str = "docker";
 
 fn merge_stratum(files: &[File], facts: &Facts, stratum: Stratum) -> (Layered, Problems) {
     let mut problems = Problems::default();
-    let (statements, scopes) = decompose::decompose(files, facts, stratum);
+    let (statements, scopes) = decompose::decompose(files, facts, stratum, &mut problems);
     let order = order::Order::of(files, scopes);
     let (nodes, definitions) = evaluate::evaluate(&order, statements, &mut problems);
     (Layered { nodes, definitions }, problems)

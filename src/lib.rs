@@ -24,6 +24,8 @@ pub mod catalog;
 
 pub mod spec;
 
+pub mod trust;
+
 pub mod lock;
 
 pub mod plan;

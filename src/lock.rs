@@ -14,10 +14,12 @@ pub mod version;
 mod apply;
 mod query;
 mod text;
+mod variants;
 
 pub use apply::{LockedImage, PinnedAgent, PinnedComponent, PinnedLayer, apply};
 pub use query::{LockState, Query, change, inputs, queries, state};
 pub use text::parse;
+pub use variants::union;
 
 use std::collections::BTreeMap;
 

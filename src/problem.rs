@@ -3,10 +3,12 @@
 //! Stages return problems beside their values instead of stopping at the first one. A [`Problem`] has a code that never changes, one
 //! sentence saying what is wrong, labels at the places concerned (in several files if need be), and help that can be typed.
 
+mod edit;
 mod render;
 
 use crate::source::Span;
 
+pub use edit::{Edit, Part};
 pub use render::{MAX_SHOWN, RenderOptions, escape, reference, render};
 
 /// How bad it is.
@@ -38,12 +40,14 @@ pub struct Problem {
     pub labels: Vec<Label>,
     /// What to do, in words that can be typed.
     pub help: Option<String>,
+    /// What to change in the texts, all of it together, so that the problem is mended; empty when a person has to decide.
+    pub fixes: Vec<Edit>,
 }
 
 impl Problem {
     /// A problem without a place or help yet.
     pub fn new(code: Code, message: impl Into<String>) -> Problem {
-        Problem { code, message: message.into(), labels: Vec::new(), help: None }
+        Problem { code, message: message.into(), labels: Vec::new(), help: None, fixes: Vec::new() }
     }
 
     /// Adds a place.
@@ -55,6 +59,18 @@ impl Problem {
     /// Says what to do.
     pub fn help(mut self, help: impl Into<String>) -> Problem {
         self.help = Some(help.into());
+        self
+    }
+
+    /// Says what to change, when that is certain.
+    pub fn fix(mut self, edit: Edit) -> Problem {
+        self.fixes.push(edit);
+        self
+    }
+
+    /// Says what to change, when there is something.
+    pub fn fix_if(mut self, edit: Option<Edit>) -> Problem {
+        self.fixes.extend(edit);
         self
     }
 
@@ -161,9 +177,10 @@ codes! {
     UnexpectedChildren "check::unexpected-children" Error "A node has a block where it takes none."
     ConditionMisplaced "check::condition" Error "A condition stands where it could depend on itself."
     ImportMissing "import::missing" Error "An imported file does not exist."
-    ImportOutside "import::outside" Error "A project file imports something outside its repository."
+    ImportOutside "import::outside" Warning "A project file imports something outside its repository, which is not read until the project is trusted."
     ImportCycle "import::cycle" Error "Files import each other in a circle."
     ImportLimit "import::too-many" Error "A configuration has more files, or deeper imports, than silo reads."
+    TooManyConditions "merge::too-many-conditions" Error "More conditions hold at once than silo reads."
     Conflict "merge::conflict" Error "Two definitions of the same strength disagree."
     ForceShadowed "merge::force-shadowed" Warning "A forced value loses to one forced by a file further out."
     RemovesNothing "merge::removes-nothing" Warning "A removal matches nothing."
@@ -174,14 +191,16 @@ codes! {
     UnknownSource "spec::unknown-source" Error "A component cannot be installed from the source asked for."
     UnknownOption "spec::unknown-option" Error "An option is not one of its definition's."
     Redefinition "spec::redefinition" Error "A definition has the name of a built-in one."
-    NotAllowed "spec::not-allowed" Error "A project file asks for something that only the user may grant."
+    NotTrusted "trust::not-trusted" Warning "A project file asks for something of the host, which it does not get until the project is trusted."
     NotLimited "spec::not-limited" Warning "A limit is asked for that no backend keeps."
     LayerCycle "spec::layer-cycle" Error "Layers wait for each other in a circle."
     UnsafeText "spec::unsafe-text" Error "A text holds a character that cannot be carried through."
+    SplitIdentity "spec::split-identity" Warning "A condition of a committed file gives one commit several images."
     LockSyntax "lock::syntax" Error "silo.lock cannot be read."
     LockVersion "lock::version" Error "silo.lock was written by a newer silo."
     LockMissing "lock::missing" Error "There is no silo.lock and the command may not write one."
     LockStale "lock::stale" Error "silo.lock does not match silo.kdl and the command may not update it."
+    LockVariants "lock::variants" Error "What is locked depends on a condition, and the lock can hold it only once."
     LockFallback "lock::fallback" Warning "The preferred source of a component could not be used."
     Unresolved "lock::unresolved" Error "A version or checksum could not be found."
     CopySource "plan::copy-source" Error "A file that an image copies is missing or outside the repository."

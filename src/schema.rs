@@ -5,7 +5,7 @@ mod check;
 mod render;
 pub mod table;
 
-pub use check::{check, check_values, nearest};
+pub use check::{check, check_values, nearest, surely};
 pub use render::{example, kdl_schema, reference};
 
 /// Everything silo knows about one node before it decodes it.

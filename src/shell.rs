@@ -18,4 +18,5 @@ pub mod image;
 pub mod project;
 pub mod reader;
 pub mod smoke;
+pub mod trust;
 pub mod ui;

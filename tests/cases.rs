@@ -158,7 +158,9 @@ fn every_case_is_what_its_snapshot_says() {
 
 /// Codes that neither a case nor `tests/cli.rs` can show, with the test that does.
 const ELSEWHERE: &[(Code, &str)] = &[
+    (Code::ImportOutside, "tests/trust/program.rs: files outside the repository, before and after they are trusted"),
     (Code::BuildStep, "shell::engine::docker::tests::build: a failing step on a real engine"),
+    (Code::SplitIdentity, "tests/cli: one lock holds what every condition may ask for"),
     (Code::LockFallback, "tests/lock: a preferred source that does not answer"),
 ];
 

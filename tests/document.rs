@@ -70,6 +70,8 @@ fn a_mistake_is_told_with_its_mend() {
         ("base “x”", "“x”", "use the plain quote of the keyboard: `\"x\"`".into()),
         ("base 'x'", "'x'", "use double quotes: `\"x\"`".into()),
         ("args [\"a\", \"b\"]", "[\"a\", \"b\"]", "write the items one after the other, separated by spaces: `args \"a\" \"b\"`".into()),
+        ("tool #true\"a\"", "\"", "put a space between them".into()),
+        ("tool jq(force)fd", "(", "put a space between them".into()),
         ("# note", "#", "write `//` instead of `#`".into()),
         ("base \"\\q\"", "\\q", "write `\\\\q` for a backslash, or a raw string, `#\"…\"#`, in which a backslash is itself".into()),
         ("base {\n  apt a\n\nlanguage go\n", "{", "add a `}` on a line of its own where the block ends".into()),

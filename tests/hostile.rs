@@ -478,7 +478,7 @@ const REFUSALS: &[Code] = &[
     Code::MissingArgument,
     Code::LaunchTarget,
     Code::CopySource,
-    Code::NotAllowed,
+    Code::NotTrusted,
 ];
 
 #[test]
@@ -491,7 +491,7 @@ fn every_text_comes_out_exactly_or_is_refused() {
             let written = write(&quote(&text));
             let agent = if written.contains("agent claude") { "" } else { "agent claude\n" };
             let project = Project::of(&format!("{agent}{}", if *file == "silo.kdl" { written.as_str() } else { "" }));
-            let project = if *file == "user.kdl" { project.file("user.kdl", &written) } else { project };
+            let project = if *file == "user.kdl" { project.file("user.kdl", &written).file("trusted", "") } else { project };
             let project = ["data", text.as_str()]
                 .into_iter()
                 .filter(|path| !path.is_empty() && !path.ends_with(".kdl"))

@@ -1,6 +1,6 @@
 //! One container as a value.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use silo::identity::Identity;
 use silo::launch::{GitIdentity, Host, Launch, LaunchMount, Program, Start, Terminal, launch, paths, profile};
@@ -19,7 +19,8 @@ pub fn host() -> Host {
         git_common_directory: Some("/home/ada/src/main/.git".into()),
         git_identity: Some(GitIdentity { name: "Ada L.".into(), email: "ada@example.org".into() }),
         env: BTreeMap::from([("API_KEY".to_string(), "secret".to_string())]),
-        existing: BTreeSet::from(["/home/ada/.config/tool".to_string()]),
+        existing: BTreeMap::from([("/home/ada/.config/tool".to_string(), "/home/ada/.config/tool".to_string())]),
+        guarded: vec!["/home/ada/.local/state/silo".into(), "/home/ada/.config/silo".into()],
         state: "/home/ada/.local/state/silo/p".into(),
         certificates: None,
         proxies: BTreeMap::new(),

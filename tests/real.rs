@@ -7,11 +7,12 @@
 mod agents;
 mod errors;
 mod lifecycle;
-mod project;
+pub mod project;
 mod rebuild;
 mod registry;
 mod servers;
 mod terminal;
+mod trust;
 mod users;
 
 /// Leaves a test, and says so where the test harness does not hide it, when tests without engine and network are wanted.

@@ -9,6 +9,7 @@ use silo::spec::{
     Access, Arch, Backend, BaseFrom, Cause, Checksum, EnvValue, FileFormat, Kind, McpTransport, Pattern, Phase, Presence, RunAs, Spec,
     Step, Template, decode,
 };
+use silo::trust::CommandLine;
 
 const PROJECT: Layer = Layer::Project(3);
 
@@ -410,16 +411,27 @@ fn a_secret_is_in_no_image() {
 #[test]
 fn a_project_cannot_reach_for_the_host() {
     let text = "env TOKEN\nenv { OTHER from=host }\nmount \"~/.ssh\" \"/etc\"\nmount \"%{home}/x\"\nmount \"~/.netrc\" to=\"/n\"";
-    let (_, problems, _) = decode_all(&[(PROJECT, text)]);
-    assert_eq!(problems.iter().filter(|problem| problem.code == Code::NotAllowed).count(), 6, "{problems:?}");
-    assert_eq!(problems.len(), 6);
+    let asked = |layer: Layer, text: &str| {
+        let (spec, problems, sources) = decode_all(&[(layer, text)]);
+        assert!(problems.is_empty(), "{problems:?}");
+        let spec = spec.unwrap();
+        let requests = silo::trust::requests(&spec, &CommandLine::default(), &sources);
+        let warnings = silo::trust::warnings(&requests, &sources);
+        let run = silo::trust::withhold(&spec.run, &CommandLine::default());
+        let agents: usize = run.agents.iter().map(|agent| agent.env.len() + agent.mounts.len()).sum();
+        assert_eq!(run.env.len() + run.mounts.len() + agents, 0, "all of it is kept back");
+        (requests.len(), warnings.iter().filter(|problem| problem.code == Code::NotTrusted).count())
+    };
     for layer in [Layer::System, Layer::User, Layer::Above(1), Layer::CommandLine] {
         let spec = spec_of(layer, text);
         assert_eq!((spec.run.env.len(), spec.run.mounts.len()), (2, 4));
+        assert_eq!(asked(layer, text), (6, 0), "the user's own is shown, and nobody is warned of it");
     }
-    assert_eq!(problems_of(Layer::Local(3), text).len(), 6, "a file that a checkout can bring along");
+    for layer in [PROJECT, Layer::Local(3)] {
+        assert_eq!(asked(layer, text), (6, 6), "{layer:?}");
+    }
     let definition = "define agent thief { install apt { apt \"x\" }; command \"x\"; env SECRET }\nagent thief";
-    assert_eq!(problems_of(PROJECT, definition)[0].0, Code::NotAllowed);
+    assert_eq!(asked(PROJECT, definition), (1, 1));
     let tool = "define tool thief { install apt { apt \"x\" }; env SECRET }";
     assert_eq!(problems_of(Layer::User, tool)[0].0, Code::BadValue, "nor any tool, whoever describes it");
 }
@@ -600,7 +612,7 @@ fn every_problem_is_reported_at_once() {
     let text = "base \"x y\"\ntool nonesuch\nresources cpus=0\ncache C to=\"/c\"\nmount \"~/a\"\npre_run \"x\" as=root\nuse backend=lxc";
     let mut codes: Vec<_> = problems_of(PROJECT, text).into_iter().map(|(code, _)| code).collect();
     codes.sort();
-    let mut expected = vec![Code::UnknownDefinition, Code::NotAllowed];
+    let mut expected = vec![Code::UnknownDefinition];
     expected.extend([Code::BadValue; 5]);
     expected.sort();
     assert_eq!(codes, expected);

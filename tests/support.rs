@@ -4,3 +4,4 @@ pub mod answers;
 pub mod dockerfile;
 pub mod image;
 pub mod project;
+pub mod terminal;

@@ -294,7 +294,7 @@ impl Plain<'_> {
                 if index > 0 {
                     out.push('\n');
                 }
-                let blank = line.bytes().all(|byte| matches!(byte, b' ' | b'\t'));
+                let blank = line.chars().all(char::is_whitespace);
                 out.push_str(if blank { "" } else { line.strip_prefix(prefix)? });
             }
         }

@@ -3,8 +3,9 @@
 //! The parser (kdl 6.7.1) needs exponential time for nested `/-` blocks and overflows the stack on deep nesting, and a repository's file is
 //! read before anyone trusts it. The scan also knows what people write by habit from other languages, and says what to write instead.
 
+use super::words::{is_typographic, items, judge, mend};
 use super::{MAX_COMMENT_DEPTH, MAX_DEPTH, MAX_SLASHDASH_DEPTH};
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Edit, Problem};
 use crate::source::{SourceId, Span};
 
 /// What is to be done about a fault.
@@ -26,7 +27,8 @@ pub(super) struct Fault {
 
 /// Looks at the whole text.
 pub(super) fn scan(id: SourceId, text: &str) -> Vec<Fault> {
-    let mut scanner = Scanner { id, text, at: 0, faults: Vec::new(), blocks: Vec::new(), suspect: None, node: NodeState::default() };
+    let (faults, blocks, node) = (Vec::new(), Vec::new(), NodeState::default());
+    let mut scanner = Scanner { id, text, at: 0, faults, blocks, suspect: None, node, value_end: None };
     scanner.run();
     scanner.faults
 }
@@ -67,6 +69,8 @@ struct Scanner<'a> {
     /// A closed block whose `}` looks as if it was meant for one around it: where it opens, and the first line that falls back.
     suspect: Option<(usize, usize)>,
     node: NodeState,
+    /// Where the last word, text or keyword ended.
+    value_end: Option<usize>,
 }
 
 impl Scanner<'_> {
@@ -135,6 +139,9 @@ impl Scanner<'_> {
                 true
             }
             '(' | ')' => {
+                if c == '(' {
+                    self.touching();
+                }
                 self.at += 1;
                 if c == ')' && self.node.parens == 0 {
                     let problem = Problem::new(Code::Syntax, "a `)` closes nothing")
@@ -147,8 +154,8 @@ impl Scanner<'_> {
                 true
             }
             '=' => self.equals(),
-            '"' => self.string(0),
-            '#' => self.hash(),
+            '"' => self.apart(|scanner| scanner.string(0)),
+            '#' => self.apart(Scanner::hash),
             '[' | ']' => self.bracket(c),
             '\\' if self.continues_line() => true,
             _ if is_forbidden(c) => {
@@ -156,7 +163,33 @@ impl Scanner<'_> {
                 self.forbidden(start, c);
                 true
             }
-            _ => self.word(),
+            _ => self.apart(Scanner::word),
+        }
+    }
+
+    /// Reads a word, a text or a keyword.
+    fn apart(&mut self, read: impl FnOnce(&mut Self) -> bool) -> bool {
+        // A comma is explained for itself.
+        if !self.rest().starts_with(',') {
+            self.touching();
+        }
+        let start = self.at;
+        let more = read(self);
+        let only_commas = self.text[start..self.at].chars().all(|c| c == ',');
+        self.value_end = (!only_commas).then_some(self.at);
+        more
+    }
+
+    /// A value begins here, and must not touch the one before it: the parser takes some for a new node without a word.
+    fn touching(&mut self) {
+        let start = self.at;
+        if self.value_end == Some(start) {
+            let end = start + self.rest().chars().next().map_or(0, char::len_utf8);
+            let problem = Problem::new(Code::Syntax, "two values stand together without a space")
+                .at(self.span(start, end), "the second begins here")
+                .help("put a space between them")
+                .fix_if((!self.rest().starts_with('(')).then(|| Edit::whole(self.span(start, start), " ")));
+            self.fault(Gravity::Misread, problem);
         }
     }
 
@@ -369,7 +402,8 @@ impl Scanner<'_> {
         }
         let problem = Problem::new(Code::Syntax, format!("`\\{c}` is not an escape"))
             .at(self.span(self.at, self.at + 1 + c.len_utf8()), "here")
-            .help(format!("write `\\\\{c}` for a backslash, or a raw string, `#\"…\"#`, in which a backslash is itself"));
+            .help(format!("write `\\\\{c}` for a backslash, or a raw string, `#\"…\"#`, in which a backslash is itself"))
+            .fix(Edit::whole(self.span(self.at, self.at + 1), "\\\\"));
         self.fault(Gravity::Refused, problem);
     }
 
@@ -408,7 +442,14 @@ impl Scanner<'_> {
             let quoted = super::quote(&word);
             (format!("`{word}` is not a keyword"), format!("write `#true`, `#false` or `#null`, or quote the text: `{quoted}`"))
         };
-        let problem = Problem::new(Code::Syntax, message).at(self.span(start, self.at), "here").help(help);
+        let keyword = word.to_lowercase();
+        let edit = if word.trim_matches('#').is_empty() || self.node.tokens == 0 {
+            Some(Edit::whole(self.span(start, start + hashes), "//"))
+        } else {
+            let known = matches!(keyword.as_str(), "#true" | "#false" | "#null");
+            known.then(|| Edit::whole(self.span(start, self.at), keyword))
+        };
+        let problem = Problem::new(Code::Syntax, message).at(self.span(start, self.at), "here").help(help).fix_if(edit);
         self.fault(Gravity::Refused, problem);
         if self.node.tokens == 0 || word.trim_matches('#').is_empty() {
             self.at += self.rest().find(is_newline).unwrap_or(self.rest().len());
@@ -422,9 +463,11 @@ impl Scanner<'_> {
         if c == '[' {
             let line = self.rest().find(is_newline).unwrap_or(self.rest().len());
             let end = self.rest()[..line].find(']').map_or(self.at, |found| self.at + found + 1);
+            let apart = self.text[..start].ends_with([' ', '\t']) && self.is_over(end);
             let problem = Problem::new(Code::Syntax, "KDL has no lists in brackets")
                 .at(self.span(start, end), "here")
-                .help("write the items one after the other, separated by spaces: `args \"a\" \"b\"`");
+                .help("write the items one after the other, separated by spaces: `args \"a\" \"b\"`")
+                .fix_if(items(&self.text[start..end]).filter(|_| apart).map(|items| Edit::whole(self.span(start, end), items)));
             self.fault(Gravity::Refused, problem);
             if end > self.at {
                 self.at = end;
@@ -441,10 +484,13 @@ impl Scanner<'_> {
             && let Some((word, end)) = self.node.last_word
         {
             let name = self.text[word..end].to_string();
+            let after = self.at + (self.rest().len() - self.rest().trim_start_matches([' ', '\t']).len());
             let value: String = self.rest().split(is_newline).next().unwrap_or("").trim().chars().take(40).collect();
+            let plain = self.text[end..start].trim_matches([' ', '\t']).is_empty() && !value.is_empty();
             let problem = Problem::new(Code::Syntax, format!("`{name}` is a node, and a node is not assigned to"))
                 .at(self.span(start, start + 1), "there is no `=` after a node's name")
-                .help(format!("write `{name} {value}`; an `=` belongs between a property and its value, as in `{name} key=\"value\"`"));
+                .help(format!("write `{name} {value}`; an `=` belongs between a property and its value, as in `{name} key=\"value\"`"))
+                .fix_if(plain.then(|| Edit::whole(self.span(end, after), " ")));
             self.fault(Gravity::Refused, problem);
         }
         true
@@ -469,12 +515,46 @@ impl Scanner<'_> {
         run
     }
 
+    /// Whether what was read ends at a place: nothing that belongs to it follows.
+    fn is_over(&self, at: usize) -> bool {
+        let next = self.text[at..].chars().next();
+        next.is_none_or(|c| c.is_whitespace() || is_newline(c) || matches!(c, ';' | '}' | '{' | ','))
+    }
+
+    /// Several words between quotes that only look like quotes, if that is what stands here.
+    fn typographic(&mut self) -> Option<String> {
+        let rest = self.rest();
+        let first = rest.chars().next().filter(|c| is_typographic(*c) || *c == '\'')?;
+        let ends = |c: char| if first == '\'' { c == '\'' } else { is_typographic(c) };
+        let line = rest.find(is_newline).unwrap_or(rest.len());
+        let body = &rest[first.len_utf8()..line];
+        let (end, last) = body.char_indices().find(|(_, c)| ends(*c))?;
+        let length = first.len_utf8() + end + last.len_utf8();
+        // Where the text goes on at once, it is something else, such as an apostrophe.
+        if !self.is_over(self.at + length) || body[..end].contains(['"', '{', '}']) {
+            return None;
+        }
+        let quoted = rest[..length].to_string();
+        self.at += length;
+        Some(quoted)
+    }
+
     fn word(&mut self) -> bool {
         let start = self.at;
-        let word = self.bare_run();
+        let name = self.node.tokens == 0 && self.node.parens == 0;
+        let word = match self.typographic() {
+            Some(quoted) => quoted,
+            None => self.bare_run(),
+        };
         let span = self.span(start, self.at);
-        if let Some((gravity, message, help)) = judge(&word, self.node.tokens == 0 && self.node.parens == 0) {
-            self.fault(gravity, Problem::new(Code::Syntax, message).at(span, "here").help(help));
+        if let Some((gravity, message, help)) = judge(&word, name) {
+            let problem = Problem::new(Code::Syntax, message).at(span, "here").help(help);
+            let only_commas = word.chars().all(|c| c == ',');
+            let mend = mend(&word, name).filter(|_| only_commas || self.is_over(self.at));
+            // Between two texts, a comma is all that keeps them apart.
+            let touches = self.rest().chars().next().is_some_and(|c| !c.is_whitespace() && !is_newline(c));
+            let mend = mend.map(|text| if text.is_empty() && touches { " ".to_string() } else { text });
+            self.fault(gravity, problem.fix_if(mend.map(|text| Edit::whole(span, text))));
         }
         if self.node.parens == 0 {
             self.node.tokens += 1;
@@ -482,81 +562,6 @@ impl Scanner<'_> {
         }
         true
     }
-}
-
-/// What is wrong with an unquoted word; `name` says that it stands where a node's name stands.
-fn judge(word: &str, name: bool) -> Option<(Gravity, String, String)> {
-    let quoted = super::quote(word);
-    if word.contains(['\u{201c}', '\u{201d}', '\u{201e}', '\u{2018}', '\u{2019}', '\u{00ab}', '\u{00bb}']) {
-        let plain: String = word.chars().filter(|c| !"\u{201c}\u{201d}\u{201e}\u{2018}\u{2019}\u{00ab}\u{00bb}".contains(*c)).collect();
-        let help = format!("use the plain quote of the keyboard: `{}`", super::quote(&plain));
-        return Some((Gravity::Misread, format!("`{word}` has typographic quotes, which quote nothing"), help));
-    }
-    if word.starts_with('\'') || word.ends_with('\'') {
-        let help = format!("use double quotes: `{}`", super::quote(word.trim_matches('\'')));
-        return Some((Gravity::Misread, format!("`{word}` has single quotes, which quote nothing"), help));
-    }
-    if word != "," && word.ends_with(',') || word.starts_with(',') {
-        let bare = word.trim_matches(',');
-        let help = match (bare.is_empty(), judge(bare, false)) {
-            (true, _) => "remove the comma; values are separated by spaces".to_string(),
-            (false, None) => format!("write `{bare}` without the comma; values are separated by spaces"),
-            (false, Some(_)) => format!("write `{}` without the comma; values are separated by spaces", super::quote(bare)),
-        };
-        return Some((Gravity::Misread, format!("the comma would become part of the word `{word}`"), help));
-    }
-    if word.contains("://") {
-        return Some((
-            Gravity::Misread,
-            "a URL without quotes ends at its `//`, which begins a comment".to_string(),
-            format!("quote it: `{quoted}`"),
-        ));
-    }
-    if let "true" | "false" | "null" | "inf" | "-inf" | "nan" = word {
-        let help = format!("write `#{word}`, or `{quoted}` if you mean the text");
-        return Some((Gravity::Refused, format!("`{word}` needs a `#` before it"), help));
-    }
-    let digits = word.trim_start_matches(['+', '-']);
-    if digits.starts_with(|c: char| c.is_ascii_digit()) || digits.starts_with('.') && digits[1..].starts_with(|c: char| c.is_ascii_digit())
-    {
-        return (!is_number(word)).then(|| {
-            let message = format!("`{word}` begins like a number and is none");
-            (Gravity::Refused, message, format!("quote it: `{quoted}`"))
-        });
-    }
-    if word.contains(['/', '\\', '#']) {
-        let message = if name { format!("`{word}` cannot be the name of a node") } else { format!("`{word}` needs quotes") };
-        let help = if name {
-            "a line begins with the name of a node, such as `env` or `mount`".to_string()
-        } else {
-            format!("quote it: `{quoted}`")
-        };
-        return Some((Gravity::Refused, message, help));
-    }
-    None
-}
-
-/// Whether KDL 2 reads a word as a number.
-fn is_number(word: &str) -> bool {
-    let digits =
-        |text: &str, radix: u32| text.starts_with(|c: char| c.is_digit(radix)) && text.chars().all(|c| c.is_digit(radix) || c == '_');
-    let word = word.strip_prefix(['+', '-']).unwrap_or(word);
-    for (prefix, radix) in [("0x", 16), ("0o", 8), ("0b", 2)] {
-        if let Some(rest) = word.strip_prefix(prefix) {
-            return digits(rest, radix);
-        }
-    }
-    let (mantissa, exponent) = match word.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, Some(exponent)),
-        None => (word, None),
-    };
-    let (whole, fraction) = match mantissa.split_once('.') {
-        Some((whole, fraction)) => (whole, Some(fraction)),
-        None => (mantissa, None),
-    };
-    digits(whole, 10)
-        && fraction.is_none_or(|fraction| digits(fraction, 10))
-        && exponent.is_none_or(|exponent| digits(exponent.strip_prefix(['+', '-']).unwrap_or(exponent), 10))
 }
 
 /// The line ends of KDL 2 (specification, "Newline").

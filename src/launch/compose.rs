@@ -138,6 +138,18 @@ impl Composer<'_> {
             let message = format!("`{}` is your home folder or holds it: an agent could change everything in it", workspace.escape_debug());
             self.refuse(Code::LaunchTarget, message, None, "change into the project's own folder");
         }
+        for folder in std::iter::once(workspace).chain(&self.host.git_common_directory) {
+            if let Some(guarded) = self.guarded(folder) {
+                let message =
+                    format!("`{}` holds `{}`, where silo keeps what it is told to trust", folder.escape_debug(), guarded.escape_debug());
+                self.refuse(
+                    Code::LaunchTarget,
+                    message,
+                    None,
+                    "change into another folder, or move silo's own with XDG_STATE_HOME and XDG_CONFIG_HOME",
+                );
+            }
+        }
         for (what, path) in [("working directory", workspace), ("home folder", home)] {
             if !placeable(path) {
                 let message = format!("the {what} `{}` cannot be a folder of a container", path.escape_debug());
@@ -227,8 +239,16 @@ impl Composer<'_> {
     fn mount(&mut self, mount: &Mount, places: &mut Places) {
         let Mount { source, target, access, presence, origin } = mount;
         let (Some(source), Some(target)) = (self.path(source, *origin), self.target(target, *origin)) else { return };
-        if self.host.existing.contains(&source) {
-            places.bind(&source, &target, *access);
+        if let Some(real) = self.host.existing.get(&source) {
+            if inside(&source, &self.host.workspace) && !inside(real, &self.host.workspace) {
+                let message = format!("`{}` is a link out of the working directory, to `{}`", source.escape_debug(), real.escape_debug());
+                self.refuse(Code::LaunchTarget, message, Some(*origin), "name the path that it leads to, which you then have to trust");
+            } else if let (Access::ReadWrite, Some(guarded)) = (access, self.guarded(real)) {
+                let message = format!("`{}` lets a container write to `{}`", source.escape_debug(), guarded.escape_debug());
+                self.refuse(Code::LaunchTarget, message, Some(*origin), "mount a folder beside silo's own, or read only: `mode=ro`");
+            } else {
+                places.bind(real, &target, *access);
+            }
             return;
         }
         match presence {
@@ -238,6 +258,11 @@ impl Composer<'_> {
                 self.refuse(Code::LaunchMissing, message, Some(*origin), "create it, or write optional=#true");
             }
         }
+    }
+
+    /// The folder of silo's own that a path holds or lies in.
+    fn guarded(&self, path: &str) -> Option<&String> {
+        self.host.guarded.iter().find(|guarded| inside(guarded, path) || inside(path, guarded))
     }
 
     /// The root is read only; these folders are in memory and belong to the caller.

@@ -9,6 +9,7 @@ use super::Facts;
 use crate::document::{Document, Entry, Node, Value};
 use crate::schema::table::CHOSEN;
 use crate::schema::{self, Merge};
+use crate::source::Span;
 
 /// How much is known when a condition is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,6 +153,25 @@ pub fn questions(document: &Document) -> BTreeSet<String> {
         }
     }
     asked
+}
+
+/// The conditions of some files that look at one of these facts: the fact and its place, each fact once.
+pub fn conditions(files: &[super::File], facts: &[&str]) -> Vec<(String, Span)> {
+    let mut found: Vec<(String, Span)> = Vec::new();
+    let mut open: Vec<&Node> = files.iter().flat_map(|file| &file.document.nodes).rev().collect();
+    while let Some(node) = open.pop() {
+        if !is_condition(node) {
+            continue;
+        }
+        open.extend(node.children().iter().rev());
+        for entry in &node.entries {
+            let name = entry.name.as_deref().unwrap_or_default();
+            if facts.contains(&name) && !found.iter().any(|(known, _)| known == name) {
+                found.push((name.to_string(), entry.span));
+            }
+        }
+    }
+    found
 }
 
 /// Which facts the conditions of some documents look at, by the name of the property.

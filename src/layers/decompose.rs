@@ -7,6 +7,7 @@ use super::order::Scope;
 use super::path;
 use super::{Facts, File, Saying};
 use crate::document::{self, Annotation, Entry, Node, Value};
+use crate::problem::{Code, Problem, Problems};
 use crate::schema::annotation::{self, Action, Priority};
 use crate::schema::{self, Merge, NodeRule};
 use crate::source::{Layer, Span};
@@ -53,15 +54,27 @@ pub(super) struct Entity {
     pub(super) block: Block,
 }
 
+/// The most conditions that may hold at a time.
+const MAX_CONDITIONS: usize = 1000;
+
 /// Takes all files apart, as far as their conditions hold.
-pub(super) fn decompose(files: &[File], facts: &Facts, stratum: Stratum) -> (Block, Vec<Scope>) {
+pub(super) fn decompose(files: &[File], facts: &Facts, stratum: Stratum, problems: &mut Problems) -> (Block, Vec<Scope>) {
     let mut root = Block::default();
     let mut scopes = Vec::new();
     for (index, file) in files.iter().enumerate() {
         scopes.push(Scope { layer: file.layer, file: index, around: Vec::new(), specificity: 0 });
-        let mut reader = Reader { file, facts, stratum, scope: scopes.len() - 1, scopes, position: 0 };
+        let mut reader = Reader { file, facts, stratum, scope: scopes.len() - 1, scopes, position: 0, full: None };
         for node in &file.document.nodes {
             reader.top(&mut root, node, Context { priority: Priority::Plain, replaced: false, order: None });
+        }
+        if let Some(span) = reader.full {
+            problems.push(
+                Problem::new(Code::TooManyConditions, format!("more than {MAX_CONDITIONS} conditions hold at once"))
+                    .at(span, "silo reads no further than this")
+                    .help("put nodes with the same condition into one block"),
+            );
+            scopes = reader.scopes;
+            break;
         }
         scopes = reader.scopes;
     }
@@ -117,6 +130,8 @@ struct Reader<'a> {
     /// The scope that is being read.
     scope: usize,
     position: usize,
+    /// The condition that is one too many.
+    full: Option<Span>,
 }
 
 impl Reader<'_> {
@@ -128,6 +143,10 @@ impl Reader<'_> {
             return self.node(root, node, rule, context);
         }
         if !condition::holds(node, self.facts, &self.file.existing, self.stratum) {
+            return;
+        }
+        if self.scopes.iter().rev().take(MAX_CONDITIONS + 1).filter(|scope| !scope.around.is_empty()).count() > MAX_CONDITIONS {
+            self.full.get_or_insert(node.name_span);
             return;
         }
         let outer = self.scope;

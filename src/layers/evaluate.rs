@@ -1,5 +1,8 @@
 //! Decides, slot by slot, which statements hold, and puts the nodes together again.
 
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::decompose::{Block, Entity, Statement};
 use super::order::Order;
 use super::path::{self, Path};
@@ -47,7 +50,7 @@ impl Evaluation<'_> {
     fn block(&mut self, block: &Block, removals: &[&Statement], path: &Path, alive: bool) -> Vec<Node> {
         let mut found: Vec<(Place, Node)> = Vec::new();
         for (name, statements) in &block.collections {
-            for statement in statements.iter().filter(|statement| statement.saying == Saying::Remove) {
+            for statement in distinct(statements.iter().filter(|statement| statement.saying == Saying::Remove)) {
                 let marks = block.entities.iter().filter(|((other, _), _)| other == name).flat_map(|(_, entity)| &entity.marks);
                 if alive && !marks.clone().any(|mark| is_set(mark) && self.dominates(statement, mark)) {
                     let kept = self.last_set(marks);
@@ -57,7 +60,7 @@ impl Evaluation<'_> {
         }
         for ((name, key), entity) in &block.entities {
             let mut above: Vec<&Statement> = removals.to_vec();
-            above.extend(block.collections.get(name).into_iter().flatten());
+            above.extend(distinct(block.collections.get(name).into_iter().flatten()));
             let mut path = path.join(name);
             if let Some(key) = key {
                 path = path.join(path::segment(key));
@@ -69,10 +72,10 @@ impl Evaluation<'_> {
     }
 
     fn entity(&mut self, name: &str, entity: &Entity, above: &[&Statement], path: &Path, alive: bool) -> Option<(Place, Node)> {
-        let own: Vec<&Statement> = entity.marks.iter().filter(|mark| !is_set(mark)).collect();
+        let own = distinct(entity.marks.iter().filter(|mark| !is_set(mark)));
         let outcome = self.decide(&entity.marks, above, path, alive);
         if alive && !matches!(outcome, Outcome::Conflict(_)) {
-            for mark in own.iter().filter(|mark| mark.saying == Saying::Remove && !mark.implied) {
+            for mark in distinct(entity.marks.iter().filter(|mark| mark.saying == Saying::Remove && !mark.implied)) {
                 if !entity.marks.iter().any(|other| is_set(other) && self.dominates(mark, other)) {
                     self.removes_nothing(mark, self.last_set(entity.marks.iter()));
                 }
@@ -119,7 +122,9 @@ impl Evaluation<'_> {
         }
         let children = self.block(&entity.block, &removals, path, alive);
         let (place, span, node_span) = first?;
-        winner?;
+        let winner = winner?;
+        // Of a thing of which nothing more is said, the strongest mention is what holds.
+        let (span, node_span) = if entries.is_empty() && children.is_empty() { (winner.span, winner.node_span) } else { (span, node_span) };
         let name_span = if rule.rest.is_some() { node_span_name(span, node_span) } else { span };
         let children = (!children.is_empty()).then_some(children);
         let node = Node { name: name.to_string(), name_span, annotation: None, entries, children, span: node_span };
@@ -128,32 +133,56 @@ impl Evaluation<'_> {
         (rule.merge != Merge::Variables || !node.entries.is_empty() || node.children.is_some()).then_some((place, node))
     }
 
+    /// Those statements that no other one is stronger than.
+    ///
+    /// Whatever is stronger is also higher, so from the highest down each has to be compared with the maximal ones above it only; and those of
+    /// one scope and priority are alike, so one of them stands for all. A slot that a file sets ten thousand times costs no more than one.
+    fn maximal<'s>(&self, statements: &[&'s Statement]) -> Vec<&'s Statement> {
+        let mut classes: BTreeMap<(Priority, usize, bool), Vec<&'s Statement>> = BTreeMap::new();
+        for statement in statements.iter().copied() {
+            classes.entry((statement.priority, statement.scope, statement.saying == Saying::Replace)).or_default().push(statement);
+        }
+        let mut classes: Vec<Vec<&'s Statement>> = classes.into_values().collect();
+        classes.sort_by(|a, b| self.descending(a[0], b[0]));
+        let mut maximal: Vec<Vec<&'s Statement>> = Vec::new();
+        for class in classes {
+            if !maximal.iter().any(|stronger| self.dominates(stronger[0], class[0])) {
+                maximal.push(class);
+            }
+        }
+        maximal.into_iter().flatten().collect()
+    }
+
+    /// From the strongest to the weakest; of those that cannot be compared either may come first.
+    fn descending(&self, a: &Statement, b: &Statement) -> Ordering {
+        let nearer = self.order.height(b.scope).cmp(&self.order.height(a.scope));
+        let stronger = if a.priority == Priority::Force { nearer.reverse() } else { nearer };
+        let replaces = (a.saying == Saying::Replace).cmp(&(b.saying == Saying::Replace));
+        b.priority.cmp(&a.priority).then(stronger).then(replaces)
+    }
+
     /// Which number of `(order:N)` an item has: the one that its strongest mention with a number gives, of several the smallest.
     fn number(&self, mentions: &[&Statement]) -> i32 {
         let numbered: Vec<&Statement> = mentions.iter().copied().filter(|mark| mark.order.is_some()).collect();
-        let strongest = numbered.iter().filter(|mark| !numbered.iter().any(|other| self.dominates(other, mark)));
-        strongest.filter_map(|mark| mark.order).min().unwrap_or(0)
+        self.maximal(&numbered).into_iter().filter_map(|mark| mark.order).min().unwrap_or(0)
     }
 
     /// Which statement of a slot holds; `above` are the removals of what is around it.
     fn decide<'s>(&mut self, statements: &'s [Statement], above: &[&'s Statement], path: &Path, alive: bool) -> Outcome<'s> {
-        let mut candidates: Vec<&'s Statement> = statements.iter().chain(above.iter().copied()).collect();
-        // The list of candidates is in the order of the files' strength, which does not depend on the order in which they were given.
-        candidates.sort_by_key(|statement| (self.order.place(statement.scope), statement.position));
-        let dominated = |statement: &Statement| candidates.iter().any(|other| self.dominates(other, statement));
-        let strongest: Vec<&'s Statement> = candidates.iter().copied().filter(|statement| !dominated(statement)).collect();
+        let candidates: Vec<&'s Statement> = statements.iter().chain(above.iter().copied()).collect();
+        let mut strongest = self.maximal(&candidates);
+        // The list is in the order of the files' strength, which does not depend on the order in which they were given.
+        strongest.sort_by_key(|statement| (self.order.place(statement.scope), statement.position));
         let outcome = match strongest.iter().copied().find(|statement| is_set(statement)) {
             None => Outcome::Absent,
-            Some(first) => match strongest.iter().copied().find(|other| !agree(first, other)) {
-                None => Outcome::Holds(first),
-                Some(other) => {
-                    if alive {
-                        let problem = self.conflict(path, first, other);
-                        self.problems.push(problem);
-                    }
-                    Outcome::Conflict(first)
+            Some(first) if strongest.iter().all(|other| agree(first, other)) => Outcome::Holds(first),
+            Some(first) => {
+                if alive {
+                    let problem = self.conflict(path, first, &strongest);
+                    self.problems.push(problem);
                 }
-            },
+                Outcome::Conflict(first)
+            }
         };
         if alive && let Outcome::Holds(winner) = &outcome {
             self.warn_of_losers(path, winner, statements);
@@ -205,11 +234,7 @@ impl Evaluation<'_> {
     fn record(&mut self, statements: &[Statement], path: &Path, outcome: &Outcome<'_>, alive: bool) {
         let mut sorted: Vec<&Statement> =
             statements.iter().filter(|statement| !statement.implied || statement.saying != Saying::Remove).collect();
-        sorted.sort_by(|a, b| {
-            let nearer = self.order.height(b.scope).cmp(&self.order.height(a.scope));
-            let stronger = if a.priority == Priority::Force { nearer.reverse() } else { nearer };
-            b.priority.cmp(&a.priority).then(stronger).then(a.position.cmp(&b.position))
-        });
+        sorted.sort_by(|a, b| self.descending(a, b).then(a.position.cmp(&b.position)));
         for statement in sorted {
             let holds = alive && matches!(outcome, Outcome::Holds(winner) if std::ptr::eq(*winner, statement));
             self.definitions.push(Definition {
@@ -237,8 +262,8 @@ impl Evaluation<'_> {
         }
     }
 
-    /// Two statements that disagree.
-    fn conflict(&self, path: &Path, first: &Statement, other: &Statement) -> Problem {
+    /// A conflict among the strongest statements of a slot, every one of which is labelled.
+    fn conflict(&self, path: &Path, first: &Statement, strongest: &[&Statement]) -> Problem {
         let says = |statement: &Statement| match &statement.saying {
             Saying::Values(values) => {
                 let mut text = String::new();
@@ -253,25 +278,50 @@ impl Evaluation<'_> {
             Saying::Remove => "here it is removed".to_string(),
             Saying::Replace => "here it is replaced".to_string(),
         };
-        let message = if is_set(other) {
-            format!("`{path}` is given two values, and neither is stronger")
-        } else {
+        let mut values: Vec<&Statement> = Vec::new();
+        let mut places: Vec<&Statement> = vec![first];
+        for statement in strongest.iter().copied() {
+            if is_set(statement) && values.len() <= MAX_PLACES && !values.iter().any(|other| agree(other, statement)) {
+                values.push(statement);
+            }
+            if places.len() < MAX_PLACES && !places.iter().any(|other| other.span == statement.span) {
+                places.push(statement);
+            }
+        }
+        let message = if strongest.iter().any(|statement| !is_set(statement)) {
             format!("`{path}` is both wanted and removed, and neither is stronger")
+        } else {
+            match values.len() {
+                2 => format!("`{path}` is given two values, and neither is stronger"),
+                count if count <= MAX_PLACES => format!("`{path}` is given {count} values, and none is stronger"),
+                _ => format!("`{path}` is given more than {MAX_PLACES} values, and none is stronger"),
+            }
         };
-        let help = if first.scope == other.scope {
+        let file = |statement: &Statement| self.order.scope(statement.scope).file;
+        let help = if strongest.iter().all(|other| first.scope == other.scope) {
             "keep one of them; in one file the order of lines means nothing"
-        } else if self.order.scope(first.scope).file == self.order.scope(other.scope).file {
+        } else if strongest.iter().all(|other| file(first) == file(other)) {
             "say it in a block inside of both, or mark one of them `(default)` or `(force)`"
         } else {
             "say it in the file that imports both, or mark one of them `(default)` or `(force)`"
         };
-        Problem::new(Code::Conflict, message).at(first.span, says(first)).at(other.span, says(other)).help(help)
+        let problem = Problem::new(Code::Conflict, message).help(help);
+        places.into_iter().fold(problem, |problem, place| problem.at(place.span, says(place)))
     }
 
     /// The layer that a statement speaks for.
     fn layer(&self, statement: &Statement) -> Layer {
         self.order.scope(statement.scope).layer
     }
+}
+
+/// The most places that one conflict labels.
+const MAX_PLACES: usize = 8;
+
+/// One removal or replacement of each strength, which stands for all of that strength.
+fn distinct<'s>(removals: impl Iterator<Item = &'s Statement>) -> Vec<&'s Statement> {
+    let mut seen = BTreeSet::new();
+    removals.filter(|removal| seen.insert((removal.priority, removal.scope, removal.saying == Saying::Replace))).collect()
 }
 
 /// Whether a statement says that something is there.
@@ -303,11 +353,12 @@ fn node_span_name(argument: crate::source::Span, node: crate::source::Span) -> c
 
 /// Words of one name that follow each other become one node again.
 fn join_words(nodes: Vec<Node>, block: &Block) -> Vec<Node> {
-    let is_words = |name: &str| block.entities.iter().any(|((other, _), entity)| other == name && entity.rule.merge == Merge::Words);
+    let words: BTreeSet<&str> =
+        block.entities.iter().filter(|(_, entity)| entity.rule.merge == Merge::Words).map(|((name, _), _)| name.as_str()).collect();
     let mut joined: Vec<Node> = Vec::new();
     for node in nodes {
         match joined.last_mut() {
-            Some(last) if last.name == node.name && is_words(&node.name) => last.entries.extend(node.entries),
+            Some(last) if last.name == node.name && words.contains(node.name.as_str()) => last.entries.extend(node.entries),
             Some(_) | None => joined.push(node),
         }
     }

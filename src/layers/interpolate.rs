@@ -11,9 +11,9 @@ use std::collections::BTreeMap;
 use super::File;
 use super::path::{self, Path, walk};
 use crate::document::{self, Document, Entry, Node, Value};
-use crate::problem::{Code, Problem, Problems};
+use crate::problem::{Code, Edit, Problem, Problems};
 use crate::schema::annotation;
-use crate::schema::{self, Merge, NodeRule, nearest, table};
+use crate::schema::{self, Merge, NodeRule, nearest, surely, table};
 use crate::source::Span;
 use crate::template::{Part, parts, unclosed};
 
@@ -293,7 +293,11 @@ impl<'a, 'p> Resolver<'a, 'p> {
         } else {
             format!("a name is one of a `let` of this file, `vars.…`, or the path of a value such as `language.NAME.version`; {escape}")
         };
-        self.problems.push(Problem::new(Code::UnknownPlaceholder, format!("`%{{{name}}}` means nothing here")).at(span, "").help(help));
+        let words = || known.iter().chain(lets.iter()).filter(|name| plain(name)).map(String::as_str);
+        let meant = if lets.iter().any(|other| other == name) { None } else { surely(name, words()) };
+        let edit = meant.map(|meant| Edit::words(span, format!("%{{{name}}}"), format!("%{{{meant}}}")));
+        let problem = Problem::new(Code::UnknownPlaceholder, format!("`%{{{name}}}` means nothing here")).at(span, "").help(help);
+        self.problems.push(problem.fix_if(edit));
         None
     }
 }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::query::{LockState, state};
+use super::query::{Query, queries};
+use super::variants::{asked_for, missing};
 use super::{AptPackage, Artifact, Lock, LockedBase};
 use crate::problem::{Code, Problem, Problems};
 use crate::source::Span;
@@ -97,17 +98,19 @@ pub struct PinnedAgent {
     pub post_build: Vec<Hook>,
 }
 
-/// Puts a lock's answers into a specification. A lock that does not answer every question gives `lock::stale` and no image.
+/// Puts a lock's answers into a specification. A lock that does not answer every question gives `lock::stale` and no image; one that answers
+/// more may be the lock of several variants of an image ([`union`](super::union)).
 pub fn apply(spec: &ImageSpec, lock: &Lock) -> (Option<LockedImage>, Problems) {
     let mut problems = Problems::default();
-    match state(spec, Some(lock)) {
-        LockState::Fresh => {}
-        LockState::Missing => problems.push(Problem::new(Code::LockMissing, "there is no lock").help("silo lock")),
-        LockState::Stale(changes) => problems.push(stale(spec, &changes)),
+    let missing = missing(spec, lock);
+    if !missing.is_empty() {
+        problems.push(stale(spec, &missing));
     }
     if problems.has_errors() {
         return (None, problems);
     }
+    let asked = queries(spec);
+    let names = |of: fn(&Query) -> Option<&Vec<String>>| asked.iter().find_map(of).cloned().unwrap_or_default();
     let ImageSpec { base, fetch, layers, components, agents, pre_build, post_build, env } = spec;
     let Base { reference: _, from: _, steps, distribution, origin } = base;
     let Base { reference: _, from: _, steps: _, distribution: fetch_distribution, origin: _ } = fetch;
@@ -133,8 +136,11 @@ pub fn apply(spec: &ImageSpec, lock: &Lock) -> (Option<LockedImage>, Problems) {
         fetch_distribution: fetch_distribution.clone(),
         base_layer: pin_layer(None, steps, *origin, lock),
         layers: layers.iter().map(|ImageLayer { name, steps, origin }| pin_layer(Some(name), steps, *origin, lock)).collect(),
-        packages: lock.packages.clone(),
-        fetch_packages: lock.fetch_packages.clone(),
+        packages: asked_for(&names(|query| if let Query::Packages { names } = query { Some(names) } else { None }), &lock.packages),
+        fetch_packages: asked_for(
+            &names(|query| if let Query::FetchPackages { names } = query { Some(names) } else { None }),
+            &lock.fetch_packages,
+        ),
         components,
         agents,
         pre_build: pre_build.clone(),

@@ -293,7 +293,17 @@ fn base_change(what: &str, reference: &str, from: BaseFrom, locked: &LockedBase)
     (asked != had).then(|| format!("the {what} is {asked}, locked is {had}"))
 }
 
-fn packages_change(what: &str, names: &[String], locked: &[super::AptPackage]) -> Option<String> {
+/// What a query asks that a lock does not answer; `None` when it answers all. Answers that nobody asked for do no harm.
+pub(super) fn unanswered(query: &Query, lock: &Lock) -> Option<String> {
+    let missing = |changes: Vec<String>| (!changes.is_empty()).then(|| changes.join(", "));
+    match query {
+        Query::Packages { names } => missing(packages_missing("package", names, &lock.packages)),
+        Query::FetchPackages { names } => missing(packages_missing("package of the fetch stage", names, &lock.fetch_packages)),
+        Query::Base { .. } | Query::Fetch { .. } | Query::Layer { .. } | Query::Component { .. } => change(query, lock),
+    }
+}
+
+fn packages_missing(what: &str, names: &[String], locked: &[super::AptPackage]) -> Vec<String> {
     let mut changes = Vec::new();
     for asked in names {
         let (name, version) = asked.split_once('=').map_or((asked.as_str(), None), |(name, version)| (name, Some(version)));
@@ -308,6 +318,11 @@ fn packages_change(what: &str, names: &[String], locked: &[super::AptPackage]) -
             }
         }
     }
+    changes
+}
+
+fn packages_change(what: &str, names: &[String], locked: &[super::AptPackage]) -> Option<String> {
+    let mut changes = packages_missing(what, names, locked);
     let asked: BTreeSet<&str> = names.iter().map(|name| name.split_once('=').map_or(name.as_str(), |(name, _)| name)).collect();
     changes.extend(
         locked

@@ -156,8 +156,15 @@ pub fn parse(source: SourceId, text: &str) -> (Option<Lock>, Problems) {
     }
     let (document, syntax) = document::parse_generated(source, text);
     for problem in syntax.iter() {
-        let Problem { code: _, message, labels, help: _ } = problem;
-        problems.push(Problem { code: Code::LockSyntax, message: message.clone(), labels: labels.clone(), help: Some(AGAIN.to_string()) });
+        let Problem { code: _, message, labels, help: _, fixes: _ } = problem;
+        let fixes = Vec::new();
+        problems.push(Problem {
+            code: Code::LockSyntax,
+            message: message.clone(),
+            labels: labels.clone(),
+            help: Some(AGAIN.to_string()),
+            fixes,
+        });
     }
     let Some(document) = document else { return (None, problems) };
     let mut reader = Reader { source, problems };

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::annotation::{self, Action, Fault};
 use super::{ArgumentRule, FileKind, Merge, NodeRule, PropertyRule, Type, find, table};
 use crate::document::{self, Document, Entry, Node, Value};
-use crate::problem::{Code, Problem, Problems};
+use crate::problem::{Code, Edit, Problem, Problems};
+use crate::source::Span;
 
 /// The problems of a document of its own; what it refers to is looked at later.
 pub fn check(document: &Document, kind: FileKind) -> Problems {
@@ -111,7 +112,7 @@ fn check_annotation(problems: &mut Problems, node: &Node, rule: &'static NodeRul
         let list = allowed.iter().map(|word| format!("`({word})`")).collect::<Vec<_>>().join(", ");
         let known = if allowed.is_empty() { "remove it".to_string() } else { format!("known here: {list}") };
         for fault in faults {
-            let (label, help) = match fault {
+            let (label, help) = match &fault {
                 Fault::Unknown(word) => match nearest(word, allowed.iter().copied()) {
                     Some(near) => ("not known", format!("did you mean `({near})`? Known here: {list}")),
                     None => ("not known", known.clone()),
@@ -119,8 +120,13 @@ fn check_annotation(problems: &mut Problems, node: &Node, rule: &'static NodeRul
                 Fault::Number(_, example) => ("its number is missing or wrong", format!("write {example}")),
                 Fault::Both(word) => ("said twice", format!("take `{word}` or the other one out")),
             };
+            let edit = match fault {
+                Fault::Unknown(word) => surely(word, allowed.iter().copied().filter(|known| !known.contains(':')))
+                    .map(|near| Edit::words(annotation.span, word, near)),
+                Fault::Number(_, _) | Fault::Both(_) => None,
+            };
             let message = format!("`({})` is not an annotation of silo's here", annotation.text);
-            problems.push(Problem::new(Code::UnknownAnnotation, message).at(annotation.span, label).help(help));
+            problems.push(Problem::new(Code::UnknownAnnotation, message).at(annotation.span, label).help(help).fix_if(edit));
         }
         if let Some(word) = operations.words().into_iter().find(|word| !allowed.contains(word)) {
             let message = format!("`({word})` means nothing before {}", if on_node == allowed { "this node" } else { "this value" });
@@ -167,7 +173,7 @@ fn check_arguments(problems: &mut Problems, node: &Node, rule: &'static NodeRule
                 };
                 let problem =
                     Problem::new(Code::ExtraArgument, format!("`{}` takes {count}", node.name)).at(entry.span, "one too many").help(help);
-                problems.push(problem);
+                problems.push(problem.fix_if(named.and_then(|_| joined(node, entry))));
             }
         }
     }
@@ -182,7 +188,9 @@ fn check_properties(problems: &mut Problems, node: &Node, rule: &'static NodeRul
                 .at(entry.span, "the second time")
                 .at(first.span, "the first time")
                 .help("keep one of them");
-            problems.push(problem);
+            let told = |entry: &Entry| (entry.value.clone(), entry.annotation.as_ref().map(|annotation| annotation.text.clone()));
+            let again = told(first) == told(entry);
+            problems.push(problem.fix_if(again.then(|| without(node, entry))));
         }
         match rule.property(name) {
             Some(PropertyRule { name: _, doc: _, kind }) => check_value(problems, node, entry, name, kind),
@@ -260,6 +268,8 @@ fn unknown_node(node: &Node, known: &'static [&'static NodeRule], parent: Option
         None => "at the top of a file".to_string(),
     };
     let bare = node.name.trim_end_matches([':', ',']).replace('-', "_");
+    let meant = find(known, &bare).map(|rule| rule.name).filter(|name| *name != "*");
+    let meant = meant.or_else(|| surely(&bare, known.iter().map(|rule| rule.name)));
     let help = if let Some(rule) = find(known, &bare) {
         format!("write `{}`", rule.name)
     } else if let Some(near) = nearest(&bare, known.iter().map(|rule| rule.name)) {
@@ -272,7 +282,10 @@ fn unknown_node(node: &Node, known: &'static [&'static NodeRule], parent: Option
         let names = known.iter().map(|rule| format!("`{}`", rule.name)).collect::<Vec<_>>().join(", ");
         format!("known here: {names}")
     };
-    Problem::new(Code::UnknownNode, format!("there is no node `{}` {place}", node.name)).at(node.name_span, "not known here").help(help)
+    Problem::new(Code::UnknownNode, format!("there is no node `{}` {place}", node.name))
+        .at(node.name_span, "not known here")
+        .help(help)
+        .fix_if(meant.map(|meant| Edit::whole(node.name_span, meant)))
 }
 
 /// Where a node belongs that was written in the wrong place.
@@ -300,7 +313,11 @@ fn unknown_property(node: &Node, entry: &Entry, name: &str, rule: &'static NodeR
         let names = known.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         format!("`{}` has {names}", node.name)
     };
-    Problem::new(Code::UnknownProperty, format!("`{}` has no property `{name}`", node.name)).at(entry.span, "not known").help(help)
+    let free = surely(name, rule.properties.iter().map(|property| property.name)).filter(|near| node.property(near).is_none());
+    Problem::new(Code::UnknownProperty, format!("`{}` has no property `{name}`", node.name))
+        .at(entry.span, "not known")
+        .help(help)
+        .fix_if(free.map(|near| Edit::name(entry.span, name, near)))
 }
 
 fn check_value(problems: &mut Problems, node: &Node, entry: &Entry, name: &str, kind: Type) {
@@ -319,13 +336,25 @@ fn check_value(problems: &mut Problems, node: &Node, entry: &Entry, name: &str, 
             };
             let problem =
                 Problem::new(Code::BadValue, format!("`{name}` cannot be `{text}`")).at(entry.span, "not one of its values").help(help);
-            problems.push(problem);
+            let edit = surely(text, words.iter().copied()).filter(|_| words.len() > 1).map(|near| Edit::value(entry.span, near));
+            problems.push(problem.fix_if(edit));
         }
-        Type::Bool => wrong_type(problems, node, entry, name, kind, bool_help(name, text, entry)),
+        Type::Bool => {
+            let meant = meant_as_bool(text);
+            let help = match meant {
+                Some(word) => format!("write `{}`", written(entry, word)),
+                None => format!("`{name}` is `#true` or `#false`"),
+            };
+            let edit = meant.map(|word| Edit::value(entry.span, word));
+            problems.push(wrong_type(node, entry, name, kind, help).fix_if(edit));
+        }
         Type::Integer | Type::Number => {
             let bare = format!("write it without quotes: `{}`", written(entry, text));
             let help = if text.parse::<f64>().is_ok() { bare } else { format!("`{name}` is {}", kind.describe()) };
-            wrong_type(problems, node, entry, name, kind, help);
+            let plain = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_digit());
+            let number = text.split_once('.').map_or(plain(text), |(whole, rest)| kind == Type::Number && plain(whole) && plain(rest));
+            let edit = number.then(|| Edit::value(entry.span, text));
+            problems.push(wrong_type(node, entry, name, kind, help).fix_if(edit));
         }
         Type::Text
         | Type::Version
@@ -341,11 +370,12 @@ fn check_value(problems: &mut Problems, node: &Node, entry: &Entry, name: &str, 
     }
 }
 
-fn bool_help(name: &str, text: &str, entry: &Entry) -> String {
+/// What other languages write for `#true` and `#false`.
+fn meant_as_bool(text: &str) -> Option<&'static str> {
     match text {
-        "true" | "yes" | "on" | "1" => format!("write `{}`", written(entry, "#true")),
-        "false" | "no" | "off" | "0" => format!("write `{}`", written(entry, "#false")),
-        _ => format!("`{name}` is `#true` or `#false`"),
+        "true" | "yes" | "on" | "1" => Some("#true"),
+        "false" | "no" | "off" | "0" => Some("#false"),
+        _ => None,
     }
 }
 
@@ -389,10 +419,53 @@ fn check_other(problems: &mut Problems, node: &Node, entry: &Entry, name: &str, 
             format!("quote it: `{}`", written(entry, &document::quote(text.trim_start_matches('#'))))
         }
     };
-    wrong_type(problems, node, entry, name, kind, help);
+    let edit = quoted(entry, kind);
+    problems.push(wrong_type(node, entry, name, kind, help).fix_if(edit));
 }
 
-fn wrong_type(problems: &mut Problems, node: &Node, entry: &Entry, name: &str, kind: Type, help: String) {
+/// A value that was meant as text, in quotes, when it is clear which text.
+fn quoted(entry: &Entry, kind: Type) -> Option<Edit> {
+    let quote = |written: &str, text: &str| Some(Edit::value_written(entry.span, written, document::quote(text)));
+    match (&entry.value, kind) {
+        (Value::Integer(number), Type::Mode) => {
+            let digits = number.to_string();
+            let octal = digits.len() <= 3 && digits.chars().all(|c| matches!(c, '0'..='7'));
+            // Written with a leading zero or without.
+            octal.then(|| Edit::value(entry.span, document::quote(&format!("0{digits}"))))
+        }
+        (Value::Integer(number), Type::OneOf(words)) => {
+            let text = number.to_string();
+            words.contains(&text.as_str()).then(|| quote(&text, &text)).flatten()
+        }
+        (Value::Integer(_) | Value::Decimal(_) | Value::Bool(_), kind)
+            if !kind.is_text() || matches!(kind, Type::Size | Type::OneOf(_)) =>
+        {
+            None
+        }
+        (Value::Integer(number), _) => quote(&number.to_string(), &number.to_string()),
+        (Value::Decimal(number), _) => quote(number, number),
+        (Value::Bool(value), _) => quote(&format!("#{value}"), &value.to_string()),
+        (Value::Null | Value::String(_), _) => None,
+    }
+}
+
+/// An argument that is the name of a property, joined to the value that follows it.
+fn joined(node: &Node, entry: &Entry) -> Option<Edit> {
+    let next = node.entries.iter().skip_while(|other| other.span != entry.span).nth(1)?;
+    let apart = Span { start: entry.span.end, end: next.span.start, ..entry.span };
+    // With one byte between them, nothing but a blank is there.
+    (next.name.is_none() && next.annotation.is_none() && entry.annotation.is_none() && apart.end == apart.start + 1)
+        .then(|| Edit::whole(apart, "="))
+}
+
+/// A node without one of its entries.
+fn without(node: &Node, entry: &Entry) -> Edit {
+    let before = node.entries.iter().rev().find(|other| other.span.end < entry.span.start);
+    let start = before.map(|other| other.span.end).filter(|end| end + 1 == entry.span.start).unwrap_or(entry.span.start);
+    Edit::whole(Span { start, ..entry.span }, "")
+}
+
+fn wrong_type(node: &Node, entry: &Entry, name: &str, kind: Type, help: String) -> Problem {
     let found = match &entry.value {
         Value::String(_) => "text",
         Value::Integer(_) => "a number",
@@ -403,8 +476,7 @@ fn wrong_type(problems: &mut Problems, node: &Node, entry: &Entry, name: &str, k
     };
     let wanted = if kind.is_text() { "text".to_string() } else { kind.describe() };
     let message = format!("the {name} of `{}` must be {wanted}, not {found}", node.name);
-    let problem = Problem::new(Code::WrongType, message).at(entry.span, format!("this is {found}")).help(help);
-    problems.push(problem);
+    Problem::new(Code::WrongType, message).at(entry.span, format!("this is {found}")).help(help)
 }
 
 /// An entry as it would be written with another value.
@@ -427,26 +499,36 @@ fn article(noun: &str) -> String {
     format!("{} {noun}", if vowel { "an" } else { "a" })
 }
 
-/// The known word that was probably meant.
 /// The word that was probably meant, when one is near enough.
 pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let near = candidates(word, known);
+    near.iter().min_by_key(|(score, _)| *score).map(|(_, candidate)| *candidate)
+}
+
+/// The word that was meant, when one is a slip away and no other is as near.
+pub fn surely<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let mut near = candidates(word, known);
+    near.sort();
+    near.dedup();
+    match near.as_slice() {
+        [(score, _), (next, _), ..] if score == next => None,
+        [(score, candidate), ..] if *score < HALF => Some(candidate),
+        [] | [_, ..] => None,
+    }
+}
+
+/// The score of half a word, which is worse than any slip.
+const HALF: usize = 10;
+
+/// The words that are near, with how far away they are.
+fn candidates<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Vec<(usize, &'a str)> {
     let word = word.to_lowercase();
-    let mut best: Option<(usize, &str)> = None;
-    for candidate in known.filter(|candidate| *candidate != "*") {
+    let score = |candidate: &str| {
         let distance = strsim::osa_distance(&word, candidate);
         let near = distance <= (candidate.chars().count().max(word.chars().count()) / 3).max(1) && word.chars().count() > 1;
         // Half a word is meant as the whole one.
         let begins = word.len() >= 3 && (candidate.starts_with(word.as_str()) || word.starts_with(candidate) && candidate.len() >= 3);
-        let score = if near {
-            distance
-        } else if begins {
-            10
-        } else {
-            continue;
-        };
-        if best.is_none_or(|(least, _)| score < least) {
-            best = Some((score, candidate));
-        }
-    }
-    best.map(|(_, candidate)| candidate)
+        if near { Some(distance) } else { begins.then_some(HALF) }
+    };
+    known.filter(|candidate| *candidate != "*").filter_map(|candidate| Some((score(candidate)?, candidate))).collect()
 }

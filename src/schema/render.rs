@@ -12,7 +12,7 @@ pub fn example() -> String {
         out.push('\n');
         comment(&mut out, rule.doc);
         if !rule.operator.is_empty() {
-            comment(&mut out, &format!("Only your own files may ask for {}", rule.operator));
+            comment(&mut out, &format!("Until you trust the project (`silo trust`), only your own files get you {}", rule.operator));
         }
         for property in rule.properties {
             comment(&mut out, &format!("    {}= {}: {}", property.name, property.kind.describe(), property.doc));
@@ -64,11 +64,9 @@ fn schema_node(out: &mut String, rule: &'static NodeRule, depth: usize, around: 
     out.push_str(&format!("{indent}node{name} description={} {{\n", quote(rule.doc)));
     for property in rule.properties.iter().chain(rule.other_properties.as_ref()) {
         let name = if property.name == "*" { String::new() } else { format!(" {}", quote(property.name)) };
-        out.push_str(&format!(
-            "{indent}    prop{name} description={} {{\n{}{indent}    }}\n",
-            quote(property.doc),
-            schema_type(property.kind, depth + 2)
-        ));
+        let kind = schema_type(property.kind, depth + 2);
+        let block = if kind.is_empty() { String::new() } else { format!(" {{\n{kind}{indent}    }}") };
+        out.push_str(&format!("{indent}    prop{name} description={}{block}\n", quote(property.doc)));
     }
     let required = rule.arguments.iter().filter(|argument| argument.required).count();
     if let Some(first) = rule.arguments.first().or(rule.rest.as_ref()) {
@@ -203,7 +201,10 @@ fn section(out: &mut String, rule: &'static NodeRule, level: usize, inside: &str
         out.push_str(&format!("\nBlock: {}.\n", names.join(", ")));
     }
     if !rule.operator.is_empty() {
-        out.push_str(&format!("\nOnly the user's own files may ask for {}\n", rule.operator));
+        out.push_str(&format!(
+            "\nA project's file that asks for this has no effect until the user trusts the project (`silo trust`): {}\n",
+            rule.operator
+        ));
     }
     if inside != "define" {
         out.push_str(&format!("\nMerging: {}\n", merging(rule.merge)));

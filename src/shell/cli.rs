@@ -66,6 +66,10 @@ pub enum Command {
     Exec(Exec),
     /// Check the configuration and say everything that is wrong
     Check(Check),
+    /// Put configuration files into silo's style
+    Fmt(Fmt),
+    /// Show what the configuration asks of this machine, and trust it
+    Trust(Trust),
     /// Pin every version and checksum in silo.lock
     Lock(Lock),
     /// Print what the configuration compiles to
@@ -135,6 +139,9 @@ pub struct ContainerOptions {
     /// Give the container no network
     #[arg(long)]
     pub no_network: bool,
+    /// Trust the project's files if this is their digest, and only then; SILO_TRUST does the same
+    #[arg(long, value_name = "DIGEST")]
+    pub trust: Option<String>,
 }
 
 /// `silo run`
@@ -185,12 +192,46 @@ pub struct Exec {
 /// `silo check`
 #[derive(Debug, Args)]
 pub struct Check {
+    /// Mend in the project's files, and in your own, what can be mended with certainty
+    #[arg(long)]
+    pub fix: bool,
     /// Print the problems as JSON
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub locking: Locking,
+}
+
+/// `silo fmt`
+#[derive(Debug, Args)]
+pub struct Fmt {
+    /// Files to format, or `-` for standard input [default: the project's files]
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Write nothing; print what would change and fail if there is anything
+    #[arg(long)]
+    pub check: bool,
+}
+
+/// `silo trust`
+#[derive(Debug, Args)]
+pub struct Trust {
+    /// Trust it without being asked
+    #[arg(short, long, conflicts_with_all = ["digest", "list", "revoke"])]
+    pub yes: bool,
+    /// Print the digest of what the project contributes, and trust nothing
+    #[arg(long, conflicts_with_all = ["list", "revoke"])]
+    pub digest: bool,
+    /// List the projects that are trusted
+    #[arg(long, conflicts_with = "revoke")]
+    pub list: bool,
+    /// Print as JSON
+    #[arg(long, requires = "list")]
+    pub json: bool,
+    /// Trust a project no more [default: this one]
+    #[arg(long, value_name = "DIR", num_args = 0..=1)]
+    pub revoke: Option<Option<PathBuf>>,
 }
 
 /// `silo lock`

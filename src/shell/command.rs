@@ -7,11 +7,13 @@ pub mod completions;
 pub mod config;
 pub mod exec;
 pub mod failed;
+pub mod fmt;
 pub mod hash;
 pub mod lock;
 pub mod ls;
 pub mod rm;
 pub mod run;
+pub mod trust;
 
 use std::path::Path;
 
@@ -32,6 +34,8 @@ pub fn dispatch(cli: Cli, ui: &Ui) -> Result<u8, Failure> {
         Some(Command::Agent(words)) => named(ui, directory, &words),
         Some(Command::Exec(args)) => exec::exec(ui, directory, &args),
         Some(Command::Check(args)) => check::check(ui, directory, &args),
+        Some(Command::Fmt(args)) => fmt::fmt(ui, directory, &args),
+        Some(Command::Trust(args)) => trust::trust(ui, directory, &args),
         Some(Command::Lock(args)) => lock::lock(ui, directory, &args),
         Some(Command::Compile(args)) => compile::compile(ui, directory, &args),
         Some(Command::Hash(args)) => hash::hash(ui, directory, &args),
@@ -51,7 +55,8 @@ fn named(ui: &Ui, directory: Option<&Path>, words: &[String]) -> Result<u8, Fail
     let container = ContainerOptions::default();
     let project = Project::load(directory, &container)?;
     if let Err(Failure::Usage { help, .. }) = project.agent(name) {
-        let commands = ["build", "run", "shell", "exec", "check", "lock", "compile", "hash", "config", "ls", "rm", "completions"];
+        let commands =
+            ["build", "run", "shell", "exec", "check", "fmt", "trust", "lock", "compile", "hash", "config", "ls", "rm", "completions"];
         let help = match silo::schema::nearest(name, commands.into_iter()) {
             Some(near) => Some(format!("did you mean `silo {near}`?")),
             None => help,

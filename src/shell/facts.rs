@@ -184,6 +184,12 @@ pub fn proxy_settings() -> std::collections::BTreeMap<String, String> {
         .collect()
 }
 
+/// Whether a proxy's address holds a name and password, or a token.
+pub fn has_password(address: &str) -> bool {
+    let authority = address.split("://").last().unwrap_or(address).split('/').next().unwrap_or_default();
+    authority.contains('@')
+}
+
 /// Whether a proxy's address is one of this machine's own, which from a container is another place.
 pub fn is_loopback(address: &str) -> bool {
     let authority = address.split("://").last().unwrap_or(address).split('/').next().unwrap_or_default();

@@ -13,7 +13,7 @@ mod session;
 
 pub use archive::open;
 pub use client::{Client, FetchError};
-pub use endpoint::Surroundings;
+pub use endpoint::{Expansion, Surroundings};
 pub use resolve::{Digest, Options, Update, resolve};
 pub use session::Event;
 

@@ -17,6 +17,9 @@ pub const LOCAL_FILE: &str = "silo.local.kdl";
 /// The name of the lock.
 pub const LOCK_FILE: &str = "silo.lock";
 
+/// The name of npm's own configuration, which says where a project's packages come from.
+pub const NPMRC: &str = ".npmrc";
+
 /// A place where a configuration file may be.
 #[derive(Clone, Debug)]
 pub struct Candidate {
@@ -160,6 +163,20 @@ fn is_executable(metadata: &fs::Metadata) -> bool {
 
 /// Replaces a file in one step: readers see the old text or the new one, never a part.
 pub fn write_atomically(path: &Path, text: &[u8]) -> io::Result<()> {
+    write(path, text, None)
+}
+
+/// Replaces the text of a file that exists, in one step and with the permissions that it has. A link stays, and what it leads to is replaced.
+pub fn rewrite(path: &Path, text: &[u8]) -> io::Result<()> {
+    let path = path.canonicalize()?;
+    let permissions = path.metadata()?.permissions();
+    if permissions.readonly() {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "the file is read-only"));
+    }
+    write(&path, text, Some(permissions))
+}
+
+fn write(path: &Path, text: &[u8], permissions: Option<fs::Permissions>) -> io::Result<()> {
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
     let temporary = folder.join(format!(
@@ -168,8 +185,15 @@ pub fn write_atomically(path: &Path, text: &[u8]) -> io::Result<()> {
         std::process::id()
     ));
     let write = || -> io::Result<()> {
-        let mut file = fs::File::create(&temporary)?;
+        // What a repository has put there, such as a link to somewhere else, must not be written through.
+        if temporary.symlink_metadata().is_ok() {
+            fs::remove_file(&temporary)?;
+        }
+        let mut file = fs::File::create_new(&temporary)?;
         file.write_all(text)?;
+        if let Some(permissions) = permissions {
+            file.set_permissions(permissions)?;
+        }
         file.sync_all()?;
         fs::rename(&temporary, path)
     };

@@ -20,13 +20,14 @@ use super::failure::{Failure, system};
 use super::fetch;
 use super::files;
 use super::project::{Compiled, Project, Scope};
+use super::trust;
 use super::ui::Ui;
 use super::ui::progress::{Picture, Progress, Step, seconds};
 
 /// A lock that fits; one that is missing or stale is brought up to date first, unless the caller forbids it.
 pub async fn ensure_lock(ui: &Ui, project: &mut Project, scope: Scope, locking: Locking) -> Result<Lock, Failure> {
     let lock = project.read_lock(scope)?;
-    match (lock::state(&project.spec(scope).image, lock.as_ref()), lock) {
+    match (lock::state(&project.lockable(scope)?, lock.as_ref()), lock) {
         (LockState::Fresh, Some(lock)) => Ok(lock),
         _ if locking.locked => project.fresh_lock(scope),
         (LockState::Stale(changes), _) => {
@@ -50,7 +51,7 @@ pub async fn update_lock(ui: &Ui, project: &mut Project, scope: Scope, update: f
     }
     let path = project.lock_path(scope);
     let name = project.lock_name(scope);
-    let surroundings = fetch::Surroundings::of_process(&project.places.workspace);
+    let surroundings = fetch::Surroundings::of_process(trust::npmrc(project));
     let resolve_image = |reference: &str| -> fetch::Digest<'_> {
         let reference = reference.to_string();
         Box::pin(async move {
@@ -67,7 +68,7 @@ pub async fn update_lock(ui: &Ui, project: &mut Project, scope: Scope, update: f
             });
         }
     };
-    let image = project.spec(scope).image.clone();
+    let image = project.lockable(scope)?;
     let resolved = fetch::resolve(&image, old.as_ref(), &options, &report).await;
     ui.clear_transient();
     let (lock, problems) = resolved.map_err(|problems| Failure::Problems { problems, sources: Box::new(project.sources.clone()) })?;
@@ -78,6 +79,7 @@ pub async fn update_lock(ui: &Ui, project: &mut Project, scope: Scope, update: f
         return Ok(lock);
     }
     files::write_atomically(&path, text.as_bytes()).map_err(system(format!("writing {name}")))?;
+    trust::carry(project, &path, &text)?;
     let count = lock.components.len();
     ui.say(&format!("wrote {name}: {count} component{} in {}", if count == 1 { "" } else { "s" }, seconds(started.elapsed())));
     Ok(lock)
@@ -151,7 +153,7 @@ async fn make_base(
     ui.say(&format!("making the base {} from its distribution's packages (once)", base.reference));
     let started = Instant::now();
     let folder = project.caller.cache_directory().join("bootstrap");
-    let surroundings = fetch::Surroundings::of_process(&project.places.workspace);
+    let surroundings = fetch::Surroundings::of_process(trust::npmrc(project));
     let report = |line: &str| {
         if ui.is_live() {
             ui.transient(line);
@@ -172,6 +174,9 @@ async fn make_base(
 fn secrets(project: &Project) -> BTreeMap<String, Vec<u8>> {
     let home = &project.caller.home;
     let read = |path: std::path::PathBuf| std::fs::read(path).ok();
+    if project.trust.keeps_logins() {
+        return facts::certificate_bundle().and_then(read).map(|bundle| ("ca".to_string(), bundle)).into_iter().collect();
+    }
     let npmrc = || {
         let mut text = read(home.join(".npmrc")).unwrap_or_default();
         if let Some(registry) = ["NPM_CONFIG_REGISTRY", "npm_config_registry"].iter().find_map(|name| std::env::var(name).ok()) {
@@ -214,7 +219,7 @@ async fn build(
         target: None,
         tags: vec![reference.to_string()],
         labels: identity::labels(&compiled.identity),
-        arguments: facts::proxy_settings(),
+        arguments: project.proxies(),
         secrets: secrets(project),
         platform: None,
         cache,

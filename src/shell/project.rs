@@ -1,6 +1,6 @@
 //! From a working directory to a decoded configuration and its lock: reading what the pipeline asks for.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -10,22 +10,24 @@ use silo::digest;
 use silo::document;
 use silo::identity::{self, Identity, Preimage};
 use silo::launch::{self, Host, Launch, Program, Start, Terminal};
-use silo::layers::{self, Layered};
+use silo::layers::{self, Facts, File, Layered, Reach};
 use silo::lock::{self, Lock, LockState, LockedImage};
-use silo::plan::{self, Plan, Target};
+use silo::plan::{self, Plan, Target, Tree};
 use silo::problem::{Code, Problem, Problems};
-use silo::source::{Layer, Source, Sources};
+use silo::source::{Layer, Source, SourceId, Sources, Span};
 use silo::spec::decode as spec_decode;
-use silo::spec::{Backend, EnvValue, Name, Spec};
+use silo::spec::{Backend, EnvValue, ImageSpec, Name, Spec};
+use silo::trust::{self, CommandLine};
 
 use super::cli::ContainerOptions;
 use super::facts::{self, Caller};
 use super::failure::{Failure, system};
 use super::files::{self, LOCK_FILE, Places};
-use super::reader::{self, Reading};
+use super::reader::{self, Outside, Reading};
+use super::trust::Standing;
 
 /// A configuration, read and decoded.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Project {
     /// The caller.
     pub caller: Caller,
@@ -43,6 +45,28 @@ pub struct Project {
     pub shared: Spec,
     /// Warnings so far.
     pub warnings: Problems,
+    /// Options of the command line that configure.
+    pub options: ContainerOptions,
+    /// What the command line alone hands over.
+    pub own: CommandLine,
+    /// Imports of the project's files that lead out of the repository.
+    pub outside: Vec<(String, Span)>,
+    /// The project's `.npmrc`.
+    pub npmrc: Option<SourceId>,
+    /// Whether the user trusts what is asked for.
+    pub trust: Standing,
+    /// Locks that were read: what was looked at once is what is used.
+    pub locks: BTreeMap<PathBuf, Option<String>>,
+    /// Files and folders of `copy` steps that were read.
+    pub trees: BTreeMap<String, Tree>,
+    /// Files that imports out of the repository brought, by index: no other machine has them.
+    foreign: Vec<usize>,
+    /// The files as they were read, for those who need to look at them under other facts.
+    documents: Vec<File>,
+    /// What conditions looked at.
+    facts: Facts,
+    /// The meanings for each agent, where a condition looks at the agent: of all layers, and of the shared ones.
+    agents: BTreeMap<Name, (Spec, Spec)>,
 }
 
 /// Everything silo knows about one image.
@@ -80,8 +104,31 @@ pub enum Scope {
 }
 
 impl Project {
-    /// Reads every layer and decodes it. All problems of all files come back at once.
+    /// Reads every layer and decodes it. All problems of all files come back at once. What is asked of the host and not trusted is not in it.
     pub fn load(directory: Option<&Path>, options: &ContainerOptions) -> Result<Project, Failure> {
+        Project::load_editable(directory, options, &mut BTreeMap::new())
+    }
+
+    /// As [`Project::load`], noting the files that silo may change for its caller, whatever becomes of the configuration.
+    pub fn load_editable(
+        directory: Option<&Path>,
+        options: &ContainerOptions,
+        editable: &mut BTreeMap<SourceId, PathBuf>,
+    ) -> Result<Project, Failure> {
+        super::trust::settle(Project::read_editable(directory, options, Outside::Skip, editable)?)
+    }
+
+    /// Reads every layer and decodes it, with everything that is asked for.
+    pub fn read(directory: Option<&Path>, options: &ContainerOptions, outside: Outside) -> Result<Project, Failure> {
+        Project::read_editable(directory, options, outside, &mut BTreeMap::new())
+    }
+
+    fn read_editable(
+        directory: Option<&Path>,
+        options: &ContainerOptions,
+        outside: Outside,
+        editable: &mut BTreeMap<SourceId, PathBuf>,
+    ) -> Result<Project, Failure> {
         let caller = Caller::read();
         let directory = match directory {
             Some(directory) => directory.to_path_buf(),
@@ -89,7 +136,9 @@ impl Project {
         };
         let workspace = directory.canonicalize().map_err(system(format!("opening the directory {}", directory.display())))?;
         let places = Places::find(&caller, &workspace);
-        let Reading { mut sources, mut problems, files, paths, complete } = reader::read(&caller, &places, options);
+        let reading = reader::read(&caller, &places, options, outside);
+        let Reading { mut sources, mut problems, files, paths, complete, origins, outside, foreign, npmrc } = reading;
+        editable.extend(origins.into_iter().filter(|(id, path)| is_editable(sources.get(*id).layer, path, &places)));
         let facts = facts::facts(&places.root, &files);
 
         let stop = |problems: Problems, sources: Sources| Failure::Problems { problems, sources: Box::new(sources) };
@@ -106,15 +155,135 @@ impl Project {
             return Err(stop(problems, sources));
         };
         // What the committed files say is among what all files say, so its problems were reported just now, unless another layer mends them.
-        let (shared, found) = if files.iter().all(|file| file.layer.is_shared()) {
+        let (shared, found) = if foreign.is_empty() && files.iter().all(|file| file.layer.is_shared()) {
             (Some(spec.clone()), Problems::default())
         } else {
-            decode(&layers::merge(&layers::shared(&files), &facts).0, &mut sources)
+            decode(&layers::merge(&layers::shared(&files, &foreign), &facts).0, &mut sources)
         };
         let Some(shared) = shared.filter(|_| !found.has_errors()) else {
             return Err(stop(found, sources));
         };
-        Ok(Project { caller, places, sources, files: paths, layered, spec, shared, warnings: problems })
+        let alone: Vec<File> = files.iter().filter(|file| file.layer == Layer::CommandLine).cloned().collect();
+        let own = if alone.is_empty() { None } else { decode(&layers::merge(&alone, &facts).0, &mut sources).0 };
+        let mut project = Project {
+            caller,
+            places,
+            sources,
+            files: paths,
+            layered,
+            spec,
+            shared,
+            warnings: problems,
+            options: options.clone(),
+            own: own.map(|own| CommandLine::of(&own.run)).unwrap_or_default(),
+            outside,
+            npmrc,
+            trust: Standing::Free,
+            locks: BTreeMap::new(),
+            trees: BTreeMap::new(),
+            foreign,
+            documents: files,
+            facts,
+            agents: BTreeMap::new(),
+        };
+        project.load_agents()?;
+        Ok(project)
+    }
+
+    /// Reads the configuration once more for each agent, where that makes a difference.
+    fn load_agents(&mut self) -> Result<(), Failure> {
+        if !layers::dependencies(self.documents.iter().map(|file| &file.document)).contains("agent") {
+            return Ok(());
+        }
+        let shared = layers::shared(&self.documents, &self.foreign);
+        for agent in self.spec.run.agents.iter().map(|agent| agent.name.clone()).collect::<Vec<_>>() {
+            let facts = Facts { agent: Some(agent.to_string()), ..self.facts.clone() };
+            let all = self.meaning(&self.documents.clone(), &facts)?;
+            let shared = self.meaning(&shared, &facts)?;
+            self.agents.insert(agent, (all, shared));
+        }
+        Ok(())
+    }
+
+    /// What some files mean under some facts. A problem says under which, where they are not those of this machine.
+    fn meaning(&mut self, files: &[File], facts: &Facts) -> Result<Spec, Failure> {
+        let (layered, mut problems) = layers::merge(files, facts);
+        let (spec, found) = decode(&layered, &mut self.sources);
+        problems.extend_new(found);
+        if let Some(spec) = spec.filter(|_| !problems.has_errors()) {
+            return Ok(spec);
+        }
+        let place = layers::difference(facts, &self.facts);
+        let mut told = Problems::default();
+        for problem in problems.iter().cloned() {
+            let message = if place.is_empty() { problem.message } else { format!("{} (where {place})", problem.message) };
+            told.push(Problem { message, ..problem });
+        }
+        Err(Failure::Problems { problems: told, sources: Box::new(self.sources.clone()) })
+    }
+
+    /// What the lock of a scope has to answer: the image under every fact that its conditions look at. A committed lock holds for every
+    /// machine, the caller's own for this one.
+    pub fn lockable(&mut self, scope: Scope) -> Result<ImageSpec, Failure> {
+        let (files, reach) = match scope {
+            Scope::Shared => (layers::shared(&self.documents, &self.foreign), Reach::EveryMachine),
+            Scope::Personal => (self.documents.clone(), Reach::ThisMachine),
+        };
+        let agents: Vec<String> = self.spec(scope).run.agents.iter().map(|agent| agent.name.to_string()).collect();
+        let worlds = layers::worlds(&files, &self.facts, &agents, reach);
+        let own = self.spec(scope).image.clone();
+        let others: Vec<ImageSpec> =
+            worlds[1..].iter().map(|facts| Ok(self.meaning(&files, facts)?.image)).collect::<Result<_, Failure>>()?;
+        let (all, problems) = lock::union(&own, &others);
+        if problems.has_errors() {
+            return Err(Failure::Problems { problems, sources: Box::new(self.sources.clone()) });
+        }
+        Ok(all)
+    }
+
+    /// Warns where the committed files give one commit different images, on the host's system or in CI: what CI builds is then of no use to
+    /// anybody else.
+    pub fn split_identities(&mut self) -> Result<Problems, Failure> {
+        let files = layers::shared(&self.documents, &self.foreign);
+        let mut problems = Problems::default();
+        for (name, span) in layers::conditions(&files, &["os", "host", "ci"]) {
+            let mut other = self.facts.clone();
+            match name.as_str() {
+                "os" => other.os = if other.os == "linux" { "macos" } else { "linux" }.to_string(),
+                "ci" => other.ci = !other.ci,
+                _ => other.host = "another".to_string(),
+            }
+            let (here, there) = (self.meaning(&files, &self.facts.clone())?, self.meaning(&files, &other)?);
+            if here.image != there.image {
+                problems.push(
+                    Problem::new(Code::SplitIdentity, format!("with this condition on `{name}`, one commit has several images"))
+                        .at(span, "what CI builds, a laptop may not find")
+                        .help("let it guard only what a container gets when it runs, such as `env` with `phase=run`, `pre_run`, `mount`, `resources`"),
+                );
+            }
+        }
+        Ok(problems)
+    }
+
+    /// The specification of a scope for one image, where conditions may look at the agent.
+    pub fn spec_of(&self, scope: Scope, target: &Target) -> &Spec {
+        match (target, scope) {
+            (Target::Environment, _) => self.spec(scope),
+            (Target::Agent(name), Scope::Personal) => self.agents.get(name).map_or(&self.spec, |(all, _)| all),
+            (Target::Agent(name), Scope::Shared) => self.agents.get(name).map_or(&self.shared, |(_, shared)| shared),
+        }
+    }
+
+    /// What all layers mean, for every image.
+    pub fn specs(&self) -> impl Iterator<Item = &Spec> {
+        std::iter::once(&self.spec).chain(self.agents.values().map(|(all, _)| all))
+    }
+
+    /// Takes everything of the host out of every run but what the command line hands over.
+    pub fn withhold(&mut self) {
+        for spec in std::iter::once(&mut self.spec).chain(self.agents.values_mut().map(|(all, _)| all)) {
+            spec.run = trust::withhold(&spec.run, &self.own);
+        }
     }
 
     /// The specification of a scope.
@@ -132,7 +301,8 @@ impl Project {
 
     /// Which image commands of this directory are about: the project's own, the caller's when their own files change what is in it.
     pub fn image_scope(&self) -> Scope {
-        if self.is_committed() && self.spec.image == self.shared.image { Scope::Shared } else { Scope::Personal }
+        let same = self.spec.image == self.shared.image && self.agents.values().all(|(all, shared)| all.image == shared.image);
+        if self.is_committed() && same { Scope::Shared } else { Scope::Personal }
     }
 
     /// The scope of the committed files, when there are any: what the same commit gives on every machine.
@@ -209,11 +379,12 @@ impl Project {
         self.must_exist()?;
         let path = self.lock_path(scope);
         let name = files::display_name(&path, &self.places.workspace, &self.caller.home);
-        let text = match files::read_configuration(&path, &name, document::MAX_GENERATED_BYTES) {
-            Ok(None) => return Ok(None),
-            Ok(Some(text)) => text,
-            Err(problem) => return Err(self.stop(problem)),
+        let text = match self.locks.get(&path) {
+            Some(known) => known.clone(),
+            None => files::read_configuration(&path, &name, document::MAX_GENERATED_BYTES).map_err(|problem| self.stop(problem))?,
         };
+        self.locks.insert(path, text.clone());
+        let Some(text) = text else { return Ok(None) };
         let id = self.sources.add(Source { name, text: text.clone(), layer: Layer::Project(0) });
         let (lock, problems) = lock::parse(id, &text);
         if problems.has_errors() {
@@ -245,7 +416,7 @@ impl Project {
     pub fn fresh_lock(&mut self, scope: Scope) -> Result<Lock, Failure> {
         let lock = self.read_lock(scope)?;
         let name = self.lock_name(scope);
-        match lock::state(&self.spec(scope).image, lock.as_ref()) {
+        match lock::state(&self.lockable(scope)?, lock.as_ref()) {
             LockState::Fresh => {}
             LockState::Missing => {
                 return Err(
@@ -269,7 +440,7 @@ impl Project {
 
     /// Compiles one agent's image from a lock that fits.
     pub fn compile(&self, scope: Scope, lock: &Lock, target: &Target) -> Result<Compiled, Failure> {
-        let (locked, problems) = lock::apply(&self.spec(scope).image, lock);
+        let (locked, problems) = lock::apply(&self.spec_of(scope, target).image, lock);
         let Some(locked) = locked.filter(|_| !problems.has_errors()) else {
             return Err(Failure::Problems { problems, sources: Box::new(self.sources.clone()) });
         };
@@ -288,7 +459,10 @@ impl Project {
         plan::sources(locked)
             .into_iter()
             .map(|source| {
-                let tree = files::read_tree(&self.places.root, &source).map_err(|problem| self.stop(problem))?;
+                let tree = match self.trees.get(&source) {
+                    Some(known) => known.clone(),
+                    None => files::read_tree(&self.places.root, &source).map_err(|problem| self.stop(problem))?,
+                };
                 Ok((source, tree))
             })
             .collect()
@@ -312,7 +486,7 @@ impl Project {
             Target::Environment => None,
         };
         let start = Start { agent, program: program.clone() };
-        let run = &self.spec.run;
+        let run = &self.spec_of(Scope::Personal, target).run;
         let wanted = run.env.iter().chain(run.agents.iter().flat_map(|agent| &agent.env));
         let env = wanted
             .filter(|variable| variable.value == EnvValue::Host)
@@ -327,18 +501,26 @@ impl Project {
             git_common_directory: facts::git_common_directory(&self.places.workspace).map(|path| path.display().to_string()),
             git_identity: facts::git_identity(),
             env,
-            existing: BTreeSet::new(),
+            existing: BTreeMap::new(),
+            guarded: super::trust::guarded(&self.caller),
             state: self.state_directory().display().to_string(),
             certificates: facts::certificate_bundle().map(|path| path.display().to_string()),
-            proxies: facts::proxy_settings().into_iter().filter(|(name, value)| name == "NO_PROXY" || !facts::is_loopback(value)).collect(),
+            proxies: self.proxies().into_iter().filter(|(name, value)| name == "NO_PROXY" || !facts::is_loopback(value)).collect(),
             image_path,
             project: self.key(),
             unique: unique(),
             terminal: terminal(),
         };
-        host.existing = launch::paths(run, &start, &host).into_iter().filter(|path| Path::new(path).exists()).collect();
+        let real = |path: String| Some((path.clone(), Path::new(&path).canonicalize().ok()?.display().to_string()));
+        host.existing = launch::paths(run, &start, &host).into_iter().filter_map(real).collect();
         let (launch, problems) = launch::launch(run, &start, &host, &compiled.identity);
         launch.filter(|_| !problems.has_errors()).ok_or_else(|| Failure::Problems { problems, sources: Box::new(self.sources.clone()) })
+    }
+
+    /// The proxies that this project's builds and containers use: one with a password only where that is trusted.
+    pub fn proxies(&self) -> BTreeMap<String, String> {
+        let kept = self.trust.is_withheld();
+        facts::proxy_settings().into_iter().filter(|(_, value)| !(kept && facts::has_password(value))).collect()
     }
 
     /// The agent that is meant when none is named.
@@ -362,6 +544,15 @@ impl Project {
             None => format!("configured are: {}; add `agent {name}` to {} for another", names.join(", "), files::FILE),
         };
         Err(Failure::Usage { message: format!("there is no agent `{name}` in this configuration"), help: Some(help) })
+    }
+}
+
+/// Whether a file is the project's or the caller's own. One of the project may be a link, but not out of it.
+fn is_editable(layer: Layer, path: &Path, places: &Places) -> bool {
+    match layer {
+        Layer::Project(_) | Layer::Local(_) => path.canonicalize().is_ok_and(|path| path.starts_with(&places.root)),
+        Layer::User => true,
+        Layer::Catalog | Layer::System | Layer::Above(_) | Layer::Repository | Layer::Environment | Layer::CommandLine => false,
     }
 }
 

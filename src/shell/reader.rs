@@ -8,11 +8,11 @@ use silo::document::{self, Document, Include, Value};
 use silo::layers::{self, File};
 use silo::problem::{Code, Problem, Problems};
 use silo::schema::{self, FileKind};
-use silo::source::{Layer, Source, Sources, Span};
+use silo::source::{Layer, Source, SourceId, Sources, Span};
 
 use super::cli::ContainerOptions;
 use super::facts::Caller;
-use super::files::{self, Places};
+use super::files::{self, NPMRC, Places};
 
 /// Imports within imports.
 const IMPORT_DEPTH: usize = 32;
@@ -32,14 +32,41 @@ pub struct Reading {
     pub paths: Vec<(PathBuf, Layer)>,
     /// Whether every file was there and could be parsed.
     pub complete: bool,
+    /// Where the texts that are files were read from.
+    pub origins: BTreeMap<SourceId, PathBuf>,
+    /// Imports of the project's files that lead out of the repository: what they lead to, and where they were written.
+    pub outside: Vec<(String, Span)>,
+    /// The files that those brought, by index: no other machine has them.
+    pub foreign: Vec<usize>,
+    /// The project's `.npmrc`.
+    pub npmrc: Option<SourceId>,
+}
+
+/// What becomes of imports of the project's files that lead out of the repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outside {
+    /// They are not read.
+    Skip,
+    /// They are read: the user trusts them, or is about to be asked.
+    Follow,
 }
 
 /// Reads everything that takes part in the configuration of a directory.
-pub fn read(caller: &Caller, places: &Places, options: &ContainerOptions) -> Reading {
-    let reading =
-        Reading { sources: Sources::default(), problems: Problems::default(), files: Vec::new(), paths: Vec::new(), complete: true };
-    let mut reader = Reader { caller, places, reading, known: BTreeMap::new(), chain: Vec::new(), full: false };
+pub fn read(caller: &Caller, places: &Places, options: &ContainerOptions, outside: Outside) -> Reading {
+    let reading = Reading {
+        sources: Sources::default(),
+        problems: Problems::default(),
+        files: Vec::new(),
+        paths: Vec::new(),
+        complete: true,
+        origins: BTreeMap::new(),
+        outside: Vec::new(),
+        foreign: Vec::new(),
+        npmrc: None,
+    };
+    let mut reader = Reader { caller, places, outside, reading, known: BTreeMap::new(), chain: Vec::new(), full: false };
     reader.read_all(options);
+    reader.read_npmrc();
     reader.reading
 }
 
@@ -49,6 +76,7 @@ type Key = PathBuf;
 struct Reader<'a> {
     caller: &'a Caller,
     places: &'a Places,
+    outside: Outside,
     reading: Reading,
     /// The files that were read, by layer: one that is imported twice is one file. `None` when it could not be read.
     known: BTreeMap<(Layer, Key), Option<usize>>,
@@ -82,6 +110,13 @@ impl Reader<'_> {
         self.add_text("the command line", Layer::CommandLine, &options_text(options));
     }
 
+    /// The project's `.npmrc`, which says where packages come from. One that cannot be read is none: it is not silo's to complain of.
+    fn read_npmrc(&mut self) {
+        if let Ok(Some(text)) = files::read_configuration(&self.places.workspace.join(NPMRC), NPMRC, document::MAX_BYTES) {
+            self.reading.npmrc = Some(self.reading.sources.add(Source { name: NPMRC.to_string(), text, layer: Layer::Project(0) }));
+        }
+    }
+
     fn name(&self, path: &Path) -> String {
         files::display_name(path, &self.places.workspace, &self.caller.home)
     }
@@ -89,7 +124,11 @@ impl Reader<'_> {
     fn read(&mut self, path: &Path, layer: Layer) -> Option<Document> {
         let name = self.name(path);
         match files::read_configuration(path, &name, document::MAX_BYTES) {
-            Ok(text) => self.parse(&name, layer, text?),
+            Ok(text) => {
+                let (id, document) = self.parse(&name, layer, text?);
+                self.reading.origins.insert(id, path.to_path_buf());
+                document
+            }
             Err(problem) => {
                 self.reading.complete = false;
                 self.reading.problems.push(problem);
@@ -98,7 +137,7 @@ impl Reader<'_> {
         }
     }
 
-    fn parse(&mut self, name: &str, layer: Layer, text: String) -> Option<Document> {
+    fn parse(&mut self, name: &str, layer: Layer, text: String) -> (SourceId, Option<Document>) {
         let id = self.reading.sources.add(Source { name: name.to_string(), text: text.clone(), layer });
         let (document, problems) = document::parse(id, &text);
         self.reading.complete &= document.is_some() && !problems.has_errors();
@@ -106,14 +145,14 @@ impl Reader<'_> {
         if let Some(document) = &document {
             self.reading.problems.extend(schema::check(document, FileKind::Configuration));
         }
-        document
+        (id, document)
     }
 
     fn add_text(&mut self, name: &str, layer: Layer, text: &str) {
         if text.is_empty() {
             return;
         }
-        if let Some(document) = self.parse(name, layer, text.to_string()) {
+        if let (_, Some(document)) = self.parse(name, layer, text.to_string()) {
             self.reading.files.push(File::new(layer, document));
         }
     }
@@ -132,6 +171,9 @@ impl Reader<'_> {
         let existing = folder.map(|folder| self.existing(&document, folder, layer)).unwrap_or_default();
         self.reading.files.push(File { imports, existing, ..File::new(layer, document) });
         let index = self.reading.files.len() - 1;
+        if !layer.is_operator() && folder.is_some_and(|folder| !folder.starts_with(&self.places.root)) {
+            self.reading.foreign.push(index);
+        }
         self.known.insert((layer, key), Some(index));
         index
     }
@@ -160,12 +202,10 @@ impl Reader<'_> {
             }
         };
         if !layer.is_operator() && !canonical.starts_with(&self.places.root) {
-            self.refuse(
-                Problem::new(Code::ImportOutside, format!("{name} is outside the repository"))
-                    .at(include.span, "a project's file may import only what the repository holds")
-                    .help("move the file into the repository, or import it from your own ~/.config/silo/silo.kdl"),
-            );
-            return None;
+            self.reading.outside.push((self.name(&canonical), include.span));
+            if self.outside == Outside::Skip {
+                return None;
+            }
         }
         if let Some(known) = self.visit(&canonical, layer, &name) {
             return known;
@@ -211,7 +251,7 @@ impl Reader<'_> {
         if let Some(known) = self.visit(&key, layer, &format!("catalog:{name}")) {
             return known;
         }
-        self.parse(&format!("catalog:{name}"), layer, text.to_string()).map(|document| self.add(key, None, layer, document))
+        self.parse(&format!("catalog:{name}"), layer, text.to_string()).1.map(|document| self.add(key, None, layer, document))
     }
 
     /// What is known of a file that is to be read; `None` when it has to be read now.

@@ -134,6 +134,27 @@ impl Ui {
         })
     }
 
+    /// Talk of several lines, which hold nothing that moves the cursor.
+    pub fn show(&self, text: &str) {
+        self.talk(text);
+    }
+
+    /// Whether somebody sits there who can be asked.
+    pub fn can_ask(&self) -> bool {
+        std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+    }
+
+    /// Asks for yes or no. What was typed before the question is no answer to it.
+    pub fn confirm(&self, question: &str) -> Result<bool, Failure> {
+        let stdin = std::io::stdin();
+        // Where nothing can be thrown away, nothing was typed ahead.
+        let _ = rustix::termios::tcflush(&stdin, rustix::termios::QueueSelector::IFlush);
+        self.talk(&format!("{} [y/n] ", problem::escape(question)));
+        let mut answer = String::new();
+        stdin.lock().read_line(&mut answer).map_err(system("reading the answer"))?;
+        Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    }
+
     /// A line that the next one replaces; only for a terminal.
     pub fn transient(&self, text: &str) {
         let line: String = problem::escape(text).chars().take(self.width.saturating_sub(1)).collect();

@@ -16,7 +16,8 @@ use std::rc::Rc;
 
 use crate::catalog::{Catalog, Definition};
 use crate::document::Node;
-use crate::problem::{Code, Problem, Problems};
+use crate::problem::{Code, Edit, Problem, Problems};
+use crate::schema::surely;
 use crate::source::{Sources, Span};
 
 use super::{
@@ -247,7 +248,9 @@ impl Decoder<'_> {
                 Kind::Language | Kind::Tool | Kind::Agent | Kind::Client => format!("`define {kind} {} {{ … }}` adds one", id.name),
             };
             let help = format!("{near}{mark} {own}");
-            self.problem(Problem::new(Code::UnknownDefinition, format!("there is no {kind} `{}`", id.name)).at(origin, "").help(help));
+            let edit = surely(id.name.as_str(), names.iter().copied()).map(|near| Edit::words(origin, id.name.as_str(), near));
+            let problem = Problem::new(Code::UnknownDefinition, format!("there is no {kind} `{}`", id.name)).at(origin, "").help(help);
+            self.problem(problem.fix_if(edit));
         }
         found
     }

@@ -9,7 +9,7 @@ use silo::spec::{BaseFrom, Distribution};
 
 async fn base() -> (LockedBase, Distribution, Surroundings) {
     let distribution = image("base \"debian:bookworm\" from=bootstrap\n").base.distribution;
-    let surroundings = Surroundings::of_process(std::path::Path::new("/"));
+    let surroundings = Surroundings::of_process(None);
     let archive = open(&Client::new(None).unwrap(), &surroundings, &distribution).await.unwrap();
     let base = LockedBase {
         reference: "debian:bookworm".to_string(),

@@ -11,8 +11,7 @@ use silo::problem::Problems;
 use silo::spec::Arch;
 
 async fn lock(text: &str, old: Option<&Lock>) -> (Lock, Problems) {
-    let folder = tempfile::tempdir().unwrap();
-    let surroundings = Surroundings::of_process(folder.path());
+    let surroundings = Surroundings::of_process(None);
     let digest = |_: &str| -> Digest<'_> { Box::pin(async { Ok(format!("sha256:{}", "0".repeat(64))) }) };
     let options = Options { surroundings: &surroundings, update: Update::Changed, resolve_image: &digest };
     let result = resolve(&image(text), old, &options, &|_| {}).await;

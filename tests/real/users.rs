@@ -131,6 +131,8 @@ fn users_install_what_they_like_inside() {
     fs::create_dir_all(&configuration).unwrap();
     fs::write(configuration.join("silo.kdl"), OWN).unwrap();
     user.given(&project);
+    // What is mounted for all projects is shown for each.
+    user.run(&project, &["trust", "--yes"]).succeeded();
     let hash = user.run(&project, &["hash", "claude"]).succeeded().stdout;
     let script = "
         set -eu

@@ -1,6 +1,6 @@
 //! A configuration of several files, from text to images: what `src/shell/project.rs` does, without the file system and the machine.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -16,6 +16,7 @@ use silo::schema::{self, FileKind};
 use silo::source::{Layer, Source, Sources};
 use silo::spec::Spec;
 use silo::spec::decode::decode;
+use silo::trust::{self, CommandLine, Request};
 
 use super::answers;
 
@@ -26,7 +27,7 @@ pub const ROOT: &str = "/home/ada/work/api";
 ///
 /// `user.kdl`, `system.kdl` and `above.kdl` are the user's, the machine's and a file above the repository; `environment.kdl` and
 /// `command-line.kdl` say in KDL what `SILO_*` and options would. Every other path is a file of the repository, and the deepest folder that
-/// holds a `silo.kdl` or `silo.local.kdl` is the working directory.
+/// holds a `silo.kdl` or `silo.local.kdl` is the working directory. With a file `trusted` the user trusts the project.
 #[derive(Clone, Debug, Default)]
 pub struct Project {
     files: BTreeMap<String, Vec<u8>>,
@@ -41,6 +42,10 @@ pub struct Loaded {
     pub spec: Option<Spec>,
     /// Of those that every machine shares.
     pub shared: Option<Spec>,
+    /// What the command line hands over.
+    pub own: CommandLine,
+    /// What is asked of the host, trusted or not.
+    pub requests: Vec<Request>,
     project: Project,
     workspace: String,
 }
@@ -145,15 +150,36 @@ impl Project {
         let Reader { mut sources, mut problems, files, complete, .. } = reader;
         let (layered, found) = layers::merge(&files, &facts());
         problems.extend_new(found);
-        let (shared_layered, _) = layers::merge(&layers::shared(&files), &facts());
+        let (shared_layered, _) = layers::merge(&layers::shared(&files, &[]), &facts());
         let (spec, found) = meaning(&layered, &mut sources);
         if complete {
             problems.extend_new(found);
         }
-        let mut result = Loaded { sources, problems, layered, spec, shared: None, project: self.clone(), workspace };
+        let mut result = Loaded {
+            sources,
+            problems,
+            layered,
+            spec,
+            shared: None,
+            own: CommandLine::default(),
+            requests: Vec::new(),
+            project: self.clone(),
+            workspace,
+        };
         if result.problems.has_errors() {
             result.spec = None;
             return result;
+        }
+        if let Some(spec) = &mut result.spec {
+            let alone: Vec<File> = files.iter().filter(|file| file.layer == Layer::CommandLine).cloned().collect();
+            let own = meaning(&layers::merge(&alone, &facts()).0, &mut result.sources).0.filter(|_| !alone.is_empty());
+            result.own = own.map(|own| CommandLine::of(&own.run)).unwrap_or_default();
+            result.requests = trust::requests(spec, &result.own, &result.sources);
+            let somebody = files.iter().any(|file| matches!(file.layer, Layer::Project(_) | Layer::Local(_)));
+            if somebody && !self.files.contains_key("trusted") {
+                result.problems.extend(trust::warnings(&result.requests, &result.sources));
+                spec.run = trust::withhold(&spec.run, &result.own);
+            }
         }
         let (shared, found) = meaning(&shared_layered, &mut result.sources);
         if found.has_errors() {
@@ -208,7 +234,11 @@ impl Loaded {
         let start = Start { agent, program };
         let mut host = host.clone();
         // Everything of the user's exists but what is called `missing`.
-        host.existing = launch::paths(&spec.run, &start, &host).into_iter().filter(|path| !path.contains("missing")).collect();
+        host.existing = launch::paths(&spec.run, &start, &host)
+            .into_iter()
+            .filter(|path| !path.contains("missing"))
+            .map(|path| (path.clone(), path))
+            .collect();
         let (launch, problems) = launch::launch(&spec.run, &start, &host, identity);
         self.problems.extend(problems);
         launch
@@ -244,7 +274,8 @@ pub fn host(workspace: &str) -> Host {
         git_common_directory: None,
         git_identity: None,
         env: BTreeMap::from([("HOST_TOKEN".to_string(), "from the host".to_string())]),
-        existing: BTreeSet::new(),
+        existing: BTreeMap::new(),
+        guarded: vec!["/home/ada/.local/state/silo".to_string(), "/home/ada/.config/silo".to_string()],
         state: "/home/ada/.local/state/silo/projects/api-1f2e3d4c".to_string(),
         certificates: None,
         proxies: BTreeMap::new(),

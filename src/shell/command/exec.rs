@@ -11,7 +11,7 @@ use crate::shell::failure::Failure;
 use crate::shell::project::Project;
 use crate::shell::ui::Ui;
 
-/// Runs a command in the container that runs for this directory.
+/// Runs a command in the container that runs for this directory. It starts none and hands nothing over, so nothing has to be trusted for it.
 pub fn exec(_ui: &Ui, directory: Option<&Path>, args: &Exec) -> Result<u8, Failure> {
     let project = Project::load(directory, &ContainerOptions::default())?;
     project.needs_docker()?;

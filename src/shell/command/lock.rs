@@ -26,15 +26,15 @@ pub fn lock(ui: &Ui, directory: Option<&Path>, args: &Lock) -> Result<u8, Failur
     let update = match (args.all, args.names.as_slice()) {
         (true, _) => Update::All,
         (false, []) => Update::Changed,
-        (false, names) => Update::Only(components(&project, scope, names)?),
+        (false, names) => Update::Only(components(&mut project, scope, names)?),
     };
     super::wait(image::update_lock(ui, &mut project, scope, update))?;
     Ok(0)
 }
 
 /// The components of some names.
-fn components(project: &Project, scope: Scope, names: &[String]) -> Result<BTreeSet<ComponentId>, Failure> {
-    let image = &project.spec(scope).image;
+fn components(project: &mut Project, scope: Scope, names: &[String]) -> Result<BTreeSet<ComponentId>, Failure> {
+    let image = project.lockable(scope)?;
     let all: Vec<&ComponentId> =
         image.components.iter().map(|component| &component.id).chain(image.agents.iter().map(|agent| &agent.component.id)).collect();
     let mut found = BTreeSet::new();

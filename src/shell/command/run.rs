@@ -13,6 +13,7 @@ use crate::shell::engine::{Cache, EngineOptions, Network};
 use crate::shell::failure::Failure;
 use crate::shell::image::{self, Made};
 use crate::shell::project::Project;
+use crate::shell::trust;
 use crate::shell::ui::Ui;
 
 /// `silo run AGENT -- ARGS`.
@@ -78,7 +79,12 @@ pub fn shell(ui: &Ui, directory: Option<&Path>, args: &Shell) -> Result<u8, Fail
 }
 
 /// Builds what is missing and runs a container to its end; returns the program's own exit code.
-fn execute(ui: &Ui, mut project: Project, target: Target, program: Program, locking: Locking, network: Network) -> Result<u8, Failure> {
+fn execute(ui: &Ui, project: Project, target: Target, program: Program, locking: Locking, network: Network) -> Result<u8, Failure> {
+    let agent = match &target {
+        Target::Agent(name) => Some(name),
+        Target::Environment => None,
+    };
+    let mut project = trust::ask(ui, project, agent)?;
     ui.problems(&project.warnings, &project.sources);
     project.needs_docker()?;
     let scope = project.image_scope();

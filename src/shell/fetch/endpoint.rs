@@ -1,7 +1,7 @@
 //! Where the registries are: silo knows no address of its own, it takes them from their ordinary clients' configuration.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -13,16 +13,16 @@ use tokio::process::Command;
 pub struct Surroundings {
     /// The environment.
     pub variables: BTreeMap<String, String>,
-    /// The project's folder: its `.npmrc` counts.
-    pub project: PathBuf,
+    /// The project's `.npmrc`: its text, and whether its `${NAME}` mean something.
+    pub npmrc: Option<(String, Expansion)>,
     /// apt's folder.
     pub apt: PathBuf,
 }
 
 impl Surroundings {
     /// Those of this process.
-    pub fn of_process(project: &Path) -> Surroundings {
-        Surroundings { variables: std::env::vars().collect(), project: project.to_path_buf(), apt: PathBuf::from("/etc/apt") }
+    pub fn of_process(npmrc: Option<(String, Expansion)>) -> Surroundings {
+        Surroundings { variables: std::env::vars().collect(), npmrc, apt: PathBuf::from("/etc/apt") }
     }
 
     /// A variable that is set and not empty.
@@ -43,10 +43,11 @@ impl Surroundings {
         Some(caches.join("silo/http"))
     }
 
-    /// What a program prints, within half a minute.
+    /// What a program prints, within half a minute. It runs outside of any project, since both npm and Python take orders from the files
+    /// of the folder that they are started in.
     async fn ask(&self, program: &str, arguments: &[&str]) -> Option<String> {
         let mut command = Command::new(program);
-        command.args(arguments).current_dir(&self.project).env_clear().envs(&self.variables).stdin(Stdio::null()).kill_on_drop(true);
+        command.args(arguments).current_dir("/").env_clear().envs(&self.variables).stdin(Stdio::null()).kill_on_drop(true);
         let output = tokio::time::timeout(Duration::from_secs(30), command.output()).await.ok()?.ok()?;
         let text = String::from_utf8(output.stdout).ok()?.trim().to_string();
         (output.status.success() && !text.is_empty()).then_some(text)
@@ -69,10 +70,11 @@ impl NpmEndpoint {
             None => surroundings.home().map(|home| home.join(".npmrc")),
         };
         let mut settings = BTreeMap::new();
-        for file in user.into_iter().chain([surroundings.project.join(".npmrc")]) {
-            if let Ok(text) = std::fs::read_to_string(file) {
-                settings.extend(npmrc(&text, surroundings));
-            }
+        if let Some(text) = user.and_then(|file| std::fs::read_to_string(file).ok()) {
+            settings.extend(npmrc(&text, Expansion::Host, surroundings));
+        }
+        if let Some((text, expansion)) = &surroundings.npmrc {
+            settings.extend(npmrc(text, *expansion, surroundings));
         }
         let variable = surroundings.variable("npm_config_registry").or(surroundings.variable("NPM_CONFIG_REGISTRY")).map(str::to_string);
         let registry = match variable.or_else(|| settings.get("registry").cloned()) {
@@ -115,11 +117,24 @@ fn slash(url: &str) -> String {
     format!("{}/", url.trim_end_matches('/'))
 }
 
+/// What `${NAME}` is in an `.npmrc`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expansion {
+    /// The host's variable.
+    Host,
+    /// Nothing: a line with one does not count, since whoever wrote it is not trusted with the host's values.
+    Withheld,
+}
+
 /// `key=value` lines; `${NAME}` is a variable. Source: npmrc(5).
-fn npmrc(text: &str, surroundings: &Surroundings) -> Vec<(String, String)> {
+fn npmrc(text: &str, expansion: Expansion, surroundings: &Surroundings) -> Vec<(String, String)> {
     text.lines()
         .map(str::trim)
         .filter(|line| !line.starts_with(['#', ';']))
+        .filter(|line| match expansion {
+            Expansion::Host => true,
+            Expansion::Withheld => !line.contains("${"),
+        })
         .filter_map(|line| line.split_once('='))
         .map(|(key, value)| {
             let mut value = value.trim().trim_matches('"').to_string();

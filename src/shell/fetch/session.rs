@@ -142,6 +142,6 @@ impl<'a> Session<'a> {
 }
 
 fn words(problem: Problem) -> String {
-    let Problem { code: _, message, labels: _, help } = problem;
+    let Problem { code: _, message, labels: _, help, fixes: _ } = problem;
     help.map_or(message.clone(), |help| format!("{message}; {help}"))
 }

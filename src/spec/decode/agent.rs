@@ -105,7 +105,7 @@ impl Decoder<'_> {
     /// Variables inside a block of an agent: always those of its container.
     fn run_variables(&mut self, node: &Node, options: &Options) -> Vec<RunEnv> {
         let given = self.given(node);
-        given.into_iter().filter_map(|variable| self.run_variable(variable, options)).collect()
+        given.into_iter().map(|variable| self.run_variable(variable, options)).collect()
     }
 
     fn state(&mut self, definition: &Node, options: &Options) -> Vec<Template> {
@@ -221,21 +221,16 @@ impl Decoder<'_> {
     }
 
     /// A variable that a container gets, unless its place says that it must not.
-    pub(super) fn run_variable(&mut self, variable: super::run::Variable, options: &Options) -> Option<RunEnv> {
+    pub(super) fn run_variable(&mut self, variable: super::run::Variable, options: &Options) -> RunEnv {
         let super::run::Variable { name, value, phase, presence, secret: _, span } = variable;
         if let Some((crate::spec::Phase::Build | crate::spec::Phase::Both, span)) = phase {
             self.bad(span, "this variable can only be set while a container runs", "take `phase=` out");
         }
         let value = match value {
-            super::run::Given::Host => {
-                if !self.granted(span, &format!("the variable `{name}` of the host")) {
-                    return None;
-                }
-                EnvValue::Host
-            }
+            super::run::Given::Host => EnvValue::Host,
             super::run::Given::Text(text) => EnvValue::Set(self.template(&text, span, Scope::Container, options)),
         };
         let presence = if value == EnvValue::Host { presence } else { Presence::Required };
-        Some(RunEnv { name, value, presence, origin: span })
+        RunEnv { name, value, presence, origin: span }
     }
 }

@@ -1,8 +1,8 @@
 //! The base and the user's own layers.
 
 use crate::document::Node;
-use crate::problem::{Code, Problem};
-use crate::schema::nearest;
+use crate::problem::{Code, Edit, Problem};
+use crate::schema::{nearest, surely};
 use crate::source::Span;
 use crate::spec::{Base, BaseFrom, Distribution, ImageLayer, Name};
 
@@ -149,7 +149,8 @@ impl Decoder<'_> {
                 self.problem(
                     Problem::new(Code::UnknownDefinition, format!("there is no layer `{after}`"))
                         .at(*span, "")
-                        .help(suggestion(after.as_str(), &others)),
+                        .help(suggestion(after.as_str(), &others))
+                        .fix_if(surely(after.as_str(), others.iter().copied()).map(|near| Edit::words(*span, after.as_str(), near))),
                 );
                 layer.after = None;
             }

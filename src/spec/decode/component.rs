@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalog::Definition;
 use crate::document::{Entry, Node, Value};
-use crate::problem::{Code, Problem};
-use crate::schema::nearest;
+use crate::problem::{Code, Edit, Problem};
+use crate::schema::{nearest, surely};
 use crate::source::Span;
 use crate::spec::{Arch, Check, Component, ComponentId, EnvName, EnvValue, Install, Kind, Name, Presence, RunEnv, Step};
 
@@ -100,6 +100,7 @@ impl Decoder<'_> {
                 Problem::new(Code::UnknownSource, format!("{id} cannot be installed from `{wanted}`"))
                     .at(*span, "")
                     .at(definition.span, "its sources are given here")
+                    .fix_if(surely(wanted, sources.iter().copied()).map(|near| Edit::words(*span, wanted, near)))
                     .help(match nearest(wanted, sources.iter().copied()) {
                         Some(near) => format!("did you mean `{near}`?"),
                         None if sources.is_empty() => "it has no `install` block".to_string(),
@@ -178,7 +179,8 @@ impl Decoder<'_> {
                         Problem::new(Code::UnknownOption, format!("{} `{what}` has no option `{name}`", kind.as_str()))
                             .at(span, "")
                             .at(definition.span, "defined here")
-                            .help(suggestion(name, &names)),
+                            .help(suggestion(name, &names))
+                            .fix_if(surely(name, names.iter().copied()).map(|near| Edit::words(span, name, near))),
                     );
                 }
             }
@@ -262,7 +264,13 @@ impl Decoder<'_> {
                     Value::Decimal(written) => Some(format!("\"{written}\"")),
                     Value::String(_) | Value::Integer(_) | Value::Bool(_) | Value::Null => None,
                 };
-                problem = problem.help(match (quoted, &entry.name) {
+                let edit = match &entry.value {
+                    Value::Integer(number) => quoted.as_ref().map(|text| Edit::value_written(entry.span, number.to_string(), text)),
+                    Value::Bool(value) => quoted.as_ref().map(|text| Edit::value_written(entry.span, format!("#{value}"), text)),
+                    Value::Decimal(written) => quoted.as_ref().map(|text| Edit::value_written(entry.span, written, text)),
+                    Value::String(_) | Value::Null => None,
+                };
+                problem = problem.fix_if(edit).help(match (quoted, &entry.name) {
                     (Some(value), Some(name)) => format!("write `{name}={value}`"),
                     (Some(_) | None, _) => format!("it is {expected}"),
                 });

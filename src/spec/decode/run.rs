@@ -152,21 +152,10 @@ impl Decoder<'_> {
                     let what = if variable.secret { "a secret" } else { "a variable of the host" };
                     self.bad(span, format!("{what} cannot be part of an image"), "take `phase=` out; the container gets it when it runs");
                 }
-                (Phase::Run, _) => variables.run.extend(self.run_variable(variable, &none)),
+                (Phase::Run, _) => variables.run.push(self.run_variable(variable, &none)),
             }
         }
         variables
-    }
-
-    /// Whether whoever wrote this may have it; a problem when they may not.
-    pub(super) fn granted(&mut self, span: Span, what: &str) -> bool {
-        let granted = self.sources.get(span.source).layer.is_operator();
-        if !granted {
-            self.problem(Problem::new(Code::NotAllowed, format!("a project may not ask for {what}")).at(span, "").help(
-                "only you can grant it: put the line into your own silo.kdl (`silo config edit --global`), outside of the repository",
-            ));
-        }
-        granted
     }
 
     pub(super) fn mounts(&mut self, nodes: &[Node]) -> Vec<Mount> {
@@ -208,11 +197,11 @@ impl Decoder<'_> {
             let relative = !text.starts_with(['/', '~']) && !text.starts_with("%{");
             let below = format!("%{{workspace}}/{}", text.trim_start_matches("./"));
             let text = if relative { below.as_str() } else { text };
-            let inside = text == "%{workspace}" || text.starts_with("%{workspace}/");
-            if !(inside || self.granted(span, &format!("`{text}`, which is outside of the workspace"))) {
+            let before = self.problems.len();
+            let source = self.template(text, span, Scope::Container, &Options::new());
+            if self.problems.len() > before {
                 continue;
             }
-            let source = self.template(text, span, Scope::Container, &Options::new());
             let target = match to {
                 Some((to, span)) => {
                     if !self.container_path(to, span) {

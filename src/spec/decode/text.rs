@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::document::{Entry, Node, Value};
-use crate::problem::{Code, Problem};
-use crate::schema::nearest;
+use crate::problem::{Code, Edit, Problem};
+use crate::schema::{nearest, surely};
 use crate::source::Span;
 use crate::spec::{EnvName, Name, Template};
 
@@ -261,7 +261,9 @@ impl Decoder<'_> {
             None if words.is_empty() => "no placeholder means anything here; write `%%{` for the characters themselves".to_string(),
             None => format!("known here: {}; `%%{{` stands for the characters themselves", list(&words)),
         };
-        self.problem(Problem::new(Code::UnknownPlaceholder, format!("`%{{{name}}}` means nothing here")).at(span, "").help(help));
+        let edit = surely(name, words.iter().copied()).map(|near| Edit::words(span, format!("%{{{name}}}"), format!("%{{{near}}}")));
+        let problem = Problem::new(Code::UnknownPlaceholder, format!("`%{{{name}}}` means nothing here")).at(span, "").help(help);
+        self.problem(problem.fix_if(edit));
     }
 
     /// A text in which only options are placeholders; the result is exact.
