@@ -192,7 +192,7 @@ def write(rows):
         "runs its smoke test there; a server is asked the first question of its protocol as well. In the scheduled workflow it runs every week.",
         "",
         f"{datetime.date.today()}, silo {version}: {works} work, {count('**fails**')} fail, {count('not here')} could not be tried where this ran,"
-        f" {count('remote')} are somewhere else.",
+        f" {count('remote')} are somewhere else, {len(entries()) - len(order)} have not been run yet.",
     ]
     for kind in KINDS:
         mine = [rows[entry] for entry in order if entry.startswith(f"{kind}/")]
