@@ -194,26 +194,57 @@ const STACKS: &str = "stack/";
 /// The kinds of definitions, in the order in which people read about them.
 pub const KINDS: [&str; 7] = ["base", "language", "tool", "lsp", "mcp", "agent", BUILD_KIND];
 
+/// Where the files of an `install` block come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Supply {
+    /// Package registries and the distribution's archive alone.
+    Registries,
+    /// A site of the vendor's, or one that publishes for many.
+    Vendor,
+}
+
+/// What an `install` block needs to be reached: it says so by its steps. A script may fetch anything.
+fn supply(install: &Node) -> Supply {
+    let steps = install.children().iter().any(|step| matches!(step.name.as_str(), "download" | "run"));
+    if steps { Supply::Vendor } else { Supply::Registries }
+}
+
+/// Whether none of an entry's sources does without a vendor's site. A server that is somewhere else, or a base, has no sources.
+pub fn needs_a_vendor(kind: &str, name: &str) -> bool {
+    let Some(definition) = Catalog::builtin().get(kind, name, &mut Sources::default()).0 else { return false };
+    let mut installs = definition.node.named("install").peekable();
+    installs.peek().is_some() && installs.all(|install| supply(install) == Supply::Vendor)
+}
+
 /// `docs/catalog.md`: every built-in entry with its sources.
 pub fn reference() -> String {
     let mut sources = Sources::default();
     let mut text = String::from(concat!(
         "# The catalog\n\n",
         "Generated from `images/`; `SILO_BLESS=1 cargo test --test main catalog::` writes it anew. Every entry is a file in the language of `silo.kdl`,\n",
-        "and a `define` of yours stands beside them with the same rights. The first source is the preferred one; `source=` chooses another.\n",
+        "and a `define` of yours stands beside them with the same rights. The first source is the preferred one; `source=` chooses another.\n\n",
+        "A source in **bold** needs nothing but package registries and the distribution's archive. The others download from a vendor's site; most of\n",
+        "those have no list of versions, so they are used where an exact version is asked for. A `remote` server is somewhere else: nothing is installed.\n\n",
+        "What came of installing each entry alone is in [catalog-report.md](catalog-report.md).\n",
     ));
     let catalog = Catalog::builtin();
     for kind in KINDS {
+        let names = catalog.names(kind);
         text.push_str(&format!(
-            "\n## {kind}\n\n| name | what it is | {} |\n|---|---|---|\n",
+            "\n## {kind}\n\n{} entries.\n\n| name | what it is | {} |\n|---|---|---|\n",
+            names.len(),
             if kind == "base" { "releases" } else { "sources" }
         ));
-        for name in catalog.names(kind) {
+        for name in names {
             let Some(definition) = catalog.get(kind, name, &mut sources).0 else { continue };
             let doc = definition.node.named("doc").next().and_then(|doc| doc.text(0)).unwrap_or("");
             let words = |node: &Node| node.arguments().filter_map(|entry| entry.value.as_str()).collect::<Vec<_>>().join(" = ");
-            let rows = if kind == "base" { "suite" } else { "install" };
-            let list: Vec<String> = definition.node.named(rows).map(words).collect();
+            let mut list: Vec<String> = definition.node.named("suite").map(words).collect();
+            list.extend(definition.node.named("install").map(|install| match supply(install) {
+                Supply::Registries => format!("**{}**", words(install)),
+                Supply::Vendor => words(install),
+            }));
+            list.extend(definition.node.named("url").filter_map(|url| url.text(0)).map(|url| format!("remote: <{url}>")));
             text.push_str(&format!("| `{name}` | {doc} | {} |\n", list.join(", ")));
         }
     }

@@ -29,6 +29,7 @@ pub(super) static DEFINE: NodeRule = NodeRule {
         &SERVER_ENV,
         &PATH,
         &COMMAND,
+        &REMOTE_URL,
         &ARGS,
         &SUBCOMMANDS,
         &EXTENSIONS,
@@ -219,6 +220,14 @@ pub static PATTERN: NodeRule = NodeRule {
     doc: "A field of the entry: one value, a list (several values, or `(list)` before the name), or a table (a block).",
     rest: Some(optional("value", Type::Scalar)),
     other_children: Some(&PATTERN),
+    ..RULE
+};
+
+static REMOTE_URL: NodeRule = NodeRule {
+    name: "url",
+    doc: "Where an MCP server listens that is somewhere else: nothing is installed for it.",
+    arguments: &[required("url", Type::Url)],
+    properties: &[property("transport", Type::OneOf(&["http", "sse"]), "How it speaks; `http` unless told otherwise.")],
     ..RULE
 };
 

@@ -154,7 +154,9 @@ impl Decoder<'_> {
         if command.iter().chain(env.values()).any(named) {
             needed.extend(EnvName::new(WORKSPACE));
         }
-        let transport = match request.node.as_ref().and_then(|node| node.property("url").map(|entry| (node, entry))) {
+        let own = request.node.as_ref().and_then(|node| Some((node, node.property("url")?)));
+        let given = definition.as_ref().and_then(|node| node.named("url").next()).and_then(|node| Some((node, node.arguments().next()?)));
+        let transport = match own.or(given.filter(|_| command.is_empty())) {
             None => {
                 if let Some(entry) = request.node.as_ref().and_then(|node| node.property("transport")) {
                     self.bad(entry.span, "a server that is a program has no `transport`", "add `url=\"https://…\"`, or take it out");
@@ -179,8 +181,9 @@ impl Decoder<'_> {
                     );
                 }
                 let text = self.text(entry)?;
-                let url = self.url(text, entry.span, Scope::Plain, &Options::new())?;
-                let protocol = match self.property(node, "transport") {
+                let url = self.url(text, entry.span, Scope::Plain, &options)?;
+                let asked = request.node.as_ref().filter(|request| request.property("transport").is_some());
+                let protocol = match self.property(asked.unwrap_or(node), "transport") {
                     None => "http",
                     Some((word @ ("http" | "sse"), _)) => word,
                     Some((other, span)) => {
