@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::{env, error, fs};
 
 fn main() -> Result<(), Box<dyn error::Error>> {
-    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("images");
+    // `fuzz/` builds the library from its own folder.
+    let package = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
+    let root = [package.join("images"), package.join("../images")].into_iter().find(|folder| folder.is_dir()).ok_or("no images/")?;
     println!("cargo::rerun-if-changed={}", root.display());
     let mut entries = BTreeMap::new();
     for folder in folder(&root)? {

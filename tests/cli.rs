@@ -1,5 +1,7 @@
 //! The real program, in folders and with an environment of its own: what it prints where, and its exit codes.
 
+mod limits;
+
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};

@@ -28,7 +28,7 @@ pub(super) struct Fault {
 /// Looks at the whole text.
 pub(super) fn scan(id: SourceId, text: &str) -> Vec<Fault> {
     let (faults, blocks, node) = (Vec::new(), Vec::new(), NodeState::default());
-    let mut scanner = Scanner { id, text, at: 0, faults, blocks, suspect: None, node, value_end: None };
+    let mut scanner = Scanner { id, text, at: 0, faults, blocks, suspect: None, node, value_end: None, slashdashes: 0 };
     scanner.run();
     scanner.faults
 }
@@ -69,6 +69,8 @@ struct Scanner<'a> {
     /// A closed block whose `}` looks as if it was meant for one around it: where it opens, and the first line that falls back.
     suspect: Option<(usize, usize)>,
     node: NodeState,
+    /// How many `/-` were read since anything else.
+    slashdashes: usize,
     /// Where the last word, text or keyword ended.
     value_end: Option<usize>,
 }
@@ -128,7 +130,18 @@ impl Scanner<'_> {
         if self.rest().starts_with("/-") {
             self.at += 2;
             self.node.slashdash = true;
+            self.slashdashes += 1;
+            if self.slashdashes > MAX_SLASHDASH_DEPTH {
+                let problem = Problem::new(Code::TooDeep, format!("more than {MAX_SLASHDASH_DEPTH} `/-` stand in a row"))
+                    .at(self.span(start, start + 2), "this one is too much")
+                    .help("one `/-` comments out what follows it; remove the others");
+                self.fault(Gravity::Fatal, problem);
+                return false;
+            }
             return true;
+        }
+        if !c.is_whitespace() {
+            self.slashdashes = 0;
         }
         match c {
             '{' => self.open(),
