@@ -412,6 +412,9 @@ impl Reader<'_> {
     }
 }
 
+/// Where an item of a list stands: its number, then its file, then its line.
+type Rank = (i32, (Layer, usize, usize));
+
 impl Model {
     /// Whether `a` is strictly stronger than `b`.
     pub fn beats(&self, a: &Definition, b: &Definition) -> bool {
@@ -469,7 +472,7 @@ impl Model {
     }
 
     fn block(&self, parent: Option<&Path>, result: &mut Result) {
-        let mut order: Vec<((i32, (Layer, usize, usize)), Path)> = Vec::new();
+        let mut order: Vec<(Rank, Path)> = Vec::new();
         for path in self.entities.iter().filter(|(_, of)| of.as_ref() == parent).map(|(path, _)| path) {
             if !self.decide(path, result) {
                 continue;

@@ -449,7 +449,7 @@ pub fn script(gene: Gene) -> Line {
 
 /// Any node, but half of them conditions.
 pub fn conditional(gene: Gene) -> Line {
-    line([if gene[0] % 2 == 0 { 14 } else { gene[0] }, gene[1], gene[2], gene[3], gene[4], gene[5], gene[6], gene[7]])
+    line([if gene[0].is_multiple_of(2) { 14 } else { gene[0] }, gene[1], gene[2], gene[3], gene[4], gene[5], gene[6], gene[7]])
 }
 
 /// Likewise, of nodes that genes are made into by `line`.
