@@ -20,9 +20,15 @@ pub mod schema;
 
 pub mod layers;
 
+pub mod contract;
+
 pub mod catalog;
 
 pub mod spec;
+
+pub mod import;
+
+pub mod detect;
 
 pub mod trust;
 

@@ -2,10 +2,13 @@
 
 pub mod annotation;
 mod check;
+pub mod contract;
 mod json;
 mod lookup;
 mod render;
 pub mod table;
+pub mod types;
+pub mod version;
 
 pub use check::{annotations, check, check_values, nearest, surely};
 pub use json::json_schema;

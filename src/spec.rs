@@ -7,6 +7,7 @@ pub mod decode;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::schema::types;
 use crate::source::Span;
 
 /// A decoded configuration.
@@ -151,10 +152,7 @@ pub struct Name(String);
 impl Name {
     /// Checks a text; `None` when it is not a name.
     pub fn new(text: &str) -> Option<Name> {
-        let lower = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-        let fits =
-            (1..=63).contains(&text.len()) && text.starts_with(lower) && text.chars().all(|c| lower(c) || matches!(c, '.' | '_' | '-'));
-        fits.then(|| Name(text.to_string()))
+        types::is_identifier(text).then(|| Name(text.to_string()))
     }
 
     /// The text.
@@ -176,9 +174,7 @@ pub struct EnvName(String);
 impl EnvName {
     /// Checks a text; `None` when it cannot name a variable.
     pub fn new(text: &str) -> Option<EnvName> {
-        let start = |c: char| c.is_ascii_alphabetic() || c == '_';
-        let fits = text.starts_with(start) && text.chars().all(|c| start(c) || c.is_ascii_digit());
-        fits.then(|| EnvName(text.to_string()))
+        types::is_env_name(text).then(|| EnvName(text.to_string()))
     }
 
     /// The text.
@@ -398,6 +394,8 @@ pub struct Check {
     pub argv: Vec<String>,
     /// A text that its output must hold; `%{version}` is the locked version.
     pub contains: Option<Template>,
+    /// A regular expression that its output must match; what is put in for `%{version}` is matched as it is.
+    pub matches: Option<Template>,
 }
 
 /// A script of the user's or of a definition's.

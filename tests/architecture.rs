@@ -5,21 +5,23 @@ use std::path::{Path, PathBuf};
 
 /// The stages in pipeline order: a module may use those before it.
 const PIPELINE: &[&str] = &[
-    "digest", "source", "template", "problem", "document", "schema", "layers", "catalog", "spec", "trust", "lock", "plan", "identity",
-    "emit", "launch",
+    "digest", "source", "template", "problem", "document", "schema", "layers", "contract", "catalog", "spec", "import", "detect", "trust",
+    "lock", "plan", "identity", "emit", "launch",
 ];
 
 /// Foreign crates and the one place that may name each.
 const OWNERS: &[(&str, &[&str])] = &[
     ("kdl", &["document"]),
     ("miette", &["problem", "shell/engine", "shell/ui"]),
+    ("regex", &["schema/types"]),
     ("strsim", &["schema/"]),
     ("nodejs_semver", &["lock/"]),
     ("pep440_rs", &["lock/"]),
     ("pep508_rs", &["lock/"]),
     ("sha2", &["digest"]),
     ("tar", &["emit/", "shell/"]),
-    ("toml", &["plan/registration"]),
+    ("toml", &["import/tables", "plan/registration"]),
+    ("jsonc_parser", &["import/jsonc"]),
     ("clap", &["shell/cli", "shell/command/completions"]),
     ("clap_complete", &["shell/cli", "shell/command/completions"]),
     ("bollard", &["shell/engine/docker"]),

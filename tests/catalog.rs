@@ -9,7 +9,7 @@ use silo::layers::{self, File};
 use silo::problem::{Code, Problems};
 use silo::schema::{self, FileKind};
 use silo::source::{Layer, Source, Sources};
-use silo::spec::{Component, Kind, Spec, Step, decode};
+use silo::spec::{Component, Kind, McpTransport, Spec, Step, decode};
 
 fn explain(problems: &Problems) -> String {
     problems.iter().map(|problem| format!("{problem:?}\n")).collect()
@@ -57,7 +57,7 @@ fn every_entry_is_what_its_path_says_and_fits_the_schema() {
         assert!(doc.ends_with('.') && doc.len() > 10, "{kind} {name} has no sentence about itself: {doc:?}");
         count += 1;
     }
-    assert!(count >= 25, "the catalog has {count} entries");
+    assert!(count >= 100, "the catalog has {count} entries");
 }
 
 #[test]
@@ -69,6 +69,10 @@ fn every_entry_decodes() {
         let (spec, problems) = use_of(kind, name);
         assert!(problems.is_empty(), "{kind} {name}\n{}", explain(&problems));
         let spec = spec.expect("no problem, so there is a spec");
+        if is_remote(kind, name) {
+            assert!(spec.image.components.iter().all(|component| component.id.name.as_str() != name), "{name} is somewhere else");
+            continue;
+        }
         let kind = Kind::ALL.into_iter().find(|other| other.as_str() == kind).expect("a kind");
         let agents = spec.image.agents.iter().map(|agent| &agent.component);
         let component: &Component = spec
@@ -110,6 +114,80 @@ fn every_release_of_every_base_is_known_by_each_of_its_names() {
     assert_eq!(defaults.len(), 1, "one base is the default: {defaults:?}");
 }
 
+/// Agents that use no MCP servers.
+const WITHOUT_SERVERS: &[&str] = &["aider"];
+/// Agents that use language servers themselves.
+const WITH_LSP: &[&str] = &["claude", "copilot", "crush", "opencode", "qwen"];
+
+/// Whether an entry is a server that is somewhere else.
+fn is_remote(kind: &str, name: &str) -> bool {
+    let definition = Catalog::builtin().get(kind, name, &mut Sources::default()).0.expect("it is listed");
+    kind == "mcp" && definition.node.named("url").next().is_some()
+}
+
+#[test]
+fn a_server_somewhere_else_needs_its_name_alone() {
+    let (spec, problems) = with("mcp linear\nmcp deepwiki transport=sse\nmcp figma url=\"https://mcp.example/own\"\nagent claude\n");
+    assert!(problems.is_empty(), "{}", explain(&problems));
+    let agent = &spec.expect("a spec").image.agents[0];
+    let told: Vec<_> = agent.mcp.iter().map(|server| (server.name.as_str(), server.transport.clone())).collect();
+    let remote = |protocol: &str, url: &str| McpTransport::Remote { protocol: protocol.into(), url: url.into() };
+    assert_eq!(
+        told,
+        [
+            ("deepwiki", remote("sse", "https://mcp.deepwiki.com/mcp")),
+            ("figma", remote("http", "https://mcp.example/own")),
+            ("linear", remote("http", "https://mcp.linear.app/mcp")),
+        ]
+    );
+}
+
+#[test]
+fn there_is_enough_of_everything() {
+    let count = |kind: &str| Catalog::builtin().names(kind).len();
+    for (kind, least) in [("language", 14), ("lsp", 24), ("mcp", 18), ("agent", 11), ("tool", 12), ("base", 2)] {
+        assert!(count(kind) >= least, "{} of {kind}, and there should be {least}", count(kind));
+    }
+    let languages =
+        ["node", "go", "rust", "python", "deno", "bun", "java", "kotlin", "ruby", "php", "zig", "elixir", "erlang", "dotnet", "c", "cpp"];
+    let agents = ["claude", "opencode", "copilot", "codex", "gemini", "amp", "goose", "aider", "crush", "qwen", "cursor"];
+    for (kind, names) in [("language", languages.as_slice()), ("agent", agents.as_slice())] {
+        let known = Catalog::builtin();
+        let missing: Vec<_> = names.iter().filter(|name| !known.names(kind).contains(name)).collect();
+        assert!(missing.is_empty(), "{kind}: {missing:?}");
+    }
+    assert!(Catalog::builtin().names("mcp").into_iter().filter(|name| is_remote("mcp", name)).count() >= 3);
+}
+
+/// What is named by one entry is another: a requirement that does not exist would only be seen by whoever uses the entry.
+#[test]
+fn what_an_entry_needs_exists() {
+    let catalog = Catalog::builtin();
+    let mut sources = Sources::default();
+    let mut seen = 0;
+    for (kind, name, _) in catalog::entries() {
+        let definition = catalog.get(kind, name, &mut sources).0.expect("it is listed");
+        let blocks = std::iter::once(&definition.node).chain(definition.node.named("install"));
+        for entry in blocks.flat_map(|block| block.named("requires")).flat_map(|needs| &needs.entries) {
+            let (needed, what) = (entry.name.as_deref().expect("a kind"), entry.value.as_str().expect("a name"));
+            assert!(catalog.names(needed).contains(&what), "{kind} {name} needs {needed} {what}, which is not there");
+            assert!((needed, what) != (kind, name), "{kind} {name} needs itself");
+            seen += 1;
+        }
+    }
+    assert!(seen > 50, "only {seen} requirements were read");
+}
+
+/// Whatever a package registry or the distribution has can be installed without a vendor's site: only these cannot.
+#[test]
+fn only_these_entries_need_a_vendor_s_site() {
+    let list: Vec<String> = catalog::entries()
+        .filter(|(kind, name, _)| catalog::needs_a_vendor(kind, name))
+        .map(|(kind, name, _)| format!("{kind} {name}"))
+        .collect();
+    insta::assert_snapshot!(list.join("\n"));
+}
+
 #[test]
 fn a_server_can_be_started_and_an_agent_told() {
     let names = |kind: &str| Catalog::builtin().names(kind).into_iter().map(str::to_string).collect::<Vec<_>>();
@@ -126,11 +204,10 @@ fn a_server_can_be_started_and_an_agent_told() {
     for (agent, run) in spec.image.agents.iter().zip(&spec.run.agents) {
         assert_eq!(agent.mcp.len(), names("mcp").len(), "{}", agent.name());
         assert_eq!(agent.lsp.len(), names("lsp").len(), "{}", agent.name());
-        assert!(
-            agent.registrations.iter().any(|registration| registration.servers == Kind::Mcp),
-            "{} is told of no MCP server",
-            agent.name()
-        );
+        let told = agent.registrations.iter().any(|registration| registration.servers == Kind::Mcp && registration.remote.is_some());
+        assert_eq!(told, !WITHOUT_SERVERS.contains(&agent.name().as_str()), "{} is told of MCP servers, local and remote", agent.name());
+        let told = agent.registrations.iter().any(|registration| registration.servers == Kind::Lsp);
+        assert_eq!(told, WITH_LSP.contains(&agent.name().as_str()), "{} is told of language servers", agent.name());
         assert!(!run.state.is_empty(), "{} loses its state", agent.name());
         for registration in &agent.registrations {
             assert!(!registration.file.contains("home"), "{} is registered in a HOME", agent.name());
@@ -175,6 +252,9 @@ const WORDS: &[(&str, &str)] = &[
     ("memory", "a limit of `resources`"),
     ("node", "a node of a document"),
     ("git", "git's own files and settings, which a container gets"),
+    ("fetch", "the stage that downloads and unpacks"),
+    ("c", "a letter"),
+    ("r", "a letter"),
 ];
 
 #[test]

@@ -353,6 +353,85 @@ const MISTAKES: &[Mistake] = &[
         code: Code::CopySource,
         says: &["data/pipe is not an ordinary file"],
     },
+    Mistake {
+        name: "a comma that is missing in a file to import",
+        make: |place| {
+            place.write("devcontainer.json", "{\n  \"image\": \"debian\"\n  \"name\": \"x\"\n}\n");
+        },
+        args: &["import", "devcontainer.json"],
+        code: Code::ForeignSyntax,
+        says: &["devcontainer.json:2:20", "this is not JSON", "put a `,` between two values"],
+    },
+    Mistake {
+        name: "a file to import with junk in it",
+        make: |place| {
+            place.write("mise.toml", "[tools]\nnode = @@@\n");
+        },
+        args: &["import", "mise.toml"],
+        code: Code::ForeignSyntax,
+        says: &["mise.toml:2", "this is not TOML"],
+    },
+    Mistake {
+        name: "a line without a version in a file to import",
+        make: |place| {
+            place.write(".tool-versions", "# ours\nnodejs\n");
+        },
+        args: &["import", ".tool-versions"],
+        code: Code::ForeignSyntax,
+        says: &[".tool-versions:2:1", "`nodejs` has no version", "nodejs latest"],
+    },
+    Mistake {
+        name: "a list to import",
+        make: |place| {
+            place.write("silo.jsonc", "[1, 2]\n");
+        },
+        args: &["import", "silo.jsonc"],
+        code: Code::ForeignSyntax,
+        says: &["silo.jsonc:1:1", "is an object, and this is a list"],
+    },
+    Mistake {
+        name: "a hundred thousand brackets to import",
+        make: |place| {
+            place.write("devcontainer.json", "[".repeat(100_000));
+        },
+        args: &["import", "devcontainer.json"],
+        code: Code::TooDeep,
+        says: &["devcontainer.json:1"],
+    },
+    Mistake {
+        name: "a hundred thousand brackets in TOML to import",
+        make: |place| {
+            place.write("mise.toml", format!("a = {}", "[".repeat(100_000)));
+        },
+        args: &["import", "mise.toml"],
+        code: Code::ForeignSyntax,
+        says: &["mise.toml:1", "recursion"],
+    },
+    Mistake {
+        name: "ten megabytes to import",
+        make: |place| {
+            place.write("mise.toml", "# x\n".repeat(2_500_000));
+        },
+        args: &["import", "mise.toml"],
+        code: Code::TooLarge,
+        says: &["mise.toml", "262144", "name the right file"],
+    },
+    Mistake {
+        name: "bytes that are no text to import",
+        make: |place| {
+            place.write(".tool-versions", b"nodejs 20\n\xff\xfe");
+        },
+        args: &["import", ".tool-versions"],
+        code: Code::NotUtf8,
+        says: &[".tool-versions is not UTF-8", "line 2"],
+    },
+    Mistake {
+        name: "nothing to import",
+        make: |_| {},
+        args: &["import", "mise.toml"],
+        code: Code::Unreadable,
+        says: &["mise.toml does not exist"],
+    },
 ];
 
 /// The codes that [`MISTAKES`] show, for `tests/cases.rs`.
@@ -622,6 +701,76 @@ fn another_backend_is_refused_where_only_docker_runs() {
         assert_eq!(ran.code, 1, "{args:?}: {}", ran.err);
         assert!(ran.err.contains("does not run Apple's tool") && ran.err.contains("silo compile --to apple"), "{args:?}: {}", ran.err);
     }
+}
+
+#[test]
+fn init_proposes_what_the_files_of_a_repository_ask_for() {
+    let place = Place::new();
+    place.write("package.json", r#"{ "engines": { "node": "22" } }"#).write("srv/go.mod", "module x\n\ngo 1.23\n");
+    // None of these is the repository's own, or lies where a person would look.
+    place.write("node_modules/x/rust-toolchain", "1.0").write("a/b/c/d/Cargo.toml", "").write(".hidden/Cargo.toml", "");
+    let outside = place.home().join("outside");
+    fs::create_dir(&outside).unwrap();
+    fs::write(outside.join("pyproject.toml"), "").unwrap();
+    symlink(&outside, place.repository().join("link")).unwrap();
+    symlink(outside.join("pyproject.toml"), place.repository().join("pyproject.toml")).unwrap();
+    fifo(&place.repository().join(".nvmrc"));
+
+    let ran = place.run(&["init", "--detect"]);
+    // The best of a few runs: a machine that is busy with other things is slow now and then.
+    let took = (0..5).map(|_| {
+        let start = Instant::now();
+        place.run(&["init", "--detect"]);
+        start.elapsed()
+    });
+    let took = took.min().unwrap();
+    let proposed = ran.expect(0).out.clone();
+    assert!(proposed.contains("language \"node\" version=\"22\" // package.json:1"), "{proposed}");
+    assert!(proposed.contains("language \"go\" version=\"1.23\" // srv/go.mod:3") && proposed.contains("lsp \"gopls\""), "{proposed}");
+    assert!(!proposed.contains("rust") && !proposed.contains("python"), "{proposed}");
+    assert!(ran.err.contains("`--yes` writes this") && !place.repository().join("silo.kdl").exists(), "{}", ran.err);
+    assert!(took < LIMIT, "{took:?}");
+
+    assert!(place.run(&["init", "--detect", "--agent", "cluade"]).expect(2).err.contains("did you mean `claude`?"));
+    place.run(&["init", "--detect", "--yes", "--agent", "claude", "--base", "debian:bookworm"]).expect(0);
+    let written = fs::read_to_string(place.repository().join("silo.kdl")).unwrap();
+    assert!(written.contains("agent \"claude\"") && written.contains("base \"debian:bookworm\""), "{written}");
+    place.run(&["check"]).expect(0);
+    assert!(place.run(&["init", "--detect", "--yes"]).expect(1).err.contains("exists already"));
+    assert_eq!(fs::read_to_string(place.repository().join("silo.kdl")).unwrap(), written);
+}
+
+#[test]
+fn init_is_config_init() {
+    let (one, other) = (Place::new(), Place::new());
+    one.run(&["init", "--agent", "codex"]).expect(0);
+    other.run(&["config", "init", "--agent", "codex"]).expect(0);
+    let read = |place: &Place| fs::read_to_string(place.repository().join("silo.kdl")).unwrap();
+    assert_eq!(read(&one), read(&other));
+}
+
+#[test]
+fn import_writes_once_and_says_what_it_leaves_out() {
+    let place = Place::new();
+    place.write("mise.toml", "[tools]\nnode = \"22\"\nterraform = \"1\"\n").write("tools.txt", "nodejs 20\n");
+    let ran = place.run(&["import", "mise.toml", "--stdout"]);
+    assert!(ran.expect(0).out.contains("language \"node\" version=\"22\" // mise.toml:2"), "{}", ran.out);
+    assert!(ran.err.contains("mise.toml:3: terraform: ") && !place.repository().join("silo.kdl").exists(), "{}", ran.err);
+    place.run(&["import", "mise.toml"]).expect(0);
+    place.run(&["check"]).expect(0);
+    let written = fs::read_to_string(place.repository().join("silo.kdl")).unwrap();
+    assert_eq!(written, ran.out);
+    let refused = place.run(&["import", "mise.toml"]);
+    assert!(refused.expect(1).err.contains("exists already") && refused.err.contains("--stdout"), "{}", refused.err);
+    assert!(place.run(&["import", "mise.toml", "-o", "silo.kdl"]).expect(1).err.contains("choose another path"));
+    place.run(&["import", "tools.txt", "--from", "tool-versions", "-o", "other.kdl"]).expect(0);
+    assert!(fs::read_to_string(place.repository().join("other.kdl")).unwrap().contains("version=\"20\""));
+    assert!(place.run(&["import", "tools.txt"]).expect(2).err.contains("--from devcontainer|silo-jsonc|tool-versions|mise"));
+    place.write("silo.jsonc", r#"{ "env": ["TOKEN"], "tool": "claude" }"#);
+    place.run(&["import", "silo.jsonc", "--global"]).expect(0);
+    let own = fs::read_to_string(place.home().join(".config/silo/silo.kdl")).unwrap();
+    assert!(own.contains("\nenv \"TOKEN\" // silo.jsonc:1"), "{own}");
+    place.run(&["check"]).expect(0);
 }
 
 #[test]

@@ -251,7 +251,7 @@ fn options_are_checked_and_point_at_the_definition() {
 
 #[test]
 fn an_option_without_a_default_must_be_given() {
-    let definition = "define tool t { option place type=path; install apt { apt \"t\" } }";
+    let definition = "define tool t { option place type=abs-path; install apt { apt \"t\" } }";
     assert_eq!(problems_of(PROJECT, &format!("tool t\n{definition}")), [(Code::MissingArgument, "tool t".to_string())]);
     assert_eq!(project(&format!("tool t place=\"/x\"\n{definition}")).image.components.len(), 1);
     assert!(project(definition).image.components.is_empty(), "and nobody who does not use it has to");

@@ -100,6 +100,12 @@ pip_packages() {
     unset IFS
     mkdir -p "$own"
     python3 -I -m pip "$@" --target "$own" --requirement "$requirements" 3<&- || fail "pip could not install $name"
+    # Python's own commands look for their packages beside those of the distribution: the first thing they do is to learn where they are.
+    for script in "$own"/bin/*; do
+        if [ -f "$script" ] && head -n 1 "$script" | grep -aq '^#!.*python'; then
+            sed -i "1s|.*|#!/usr/bin/python3|;1a import sys; sys.path.insert(0, \"/opt/silo/$name\")" "$script"
+        fi
+    done
 }
 
 # copy SOURCE TARGET

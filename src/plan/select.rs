@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::Target;
 use crate::lock::template::{Values, expand};
 use crate::lock::{LockedImage, PinnedAgent, PinnedComponent};
+use crate::schema::types::Pattern;
 use crate::spec::{Arch, Cause, Check, ComponentId, Kind, Name, Step};
 
 /// The client that installs packages of npm.
@@ -26,6 +27,8 @@ pub struct SmokeTest {
     pub argv: Vec<String>,
     /// A text that its output must hold.
     pub contains: Option<String>,
+    /// An expression that its output must match.
+    pub matches: Option<Pattern>,
 }
 
 /// The smoke tests of everything in an image, in the order in which it is installed.
@@ -33,7 +36,7 @@ pub fn smoke_tests(image: &LockedImage, target: &Target) -> Vec<SmokeTest> {
     let Ok(Selection { components, clients: _, agent }) = select(image, target) else { return Vec::new() };
     let all = components.into_iter().chain(agent.map(|agent| &agent.component));
     all.flat_map(|component| {
-        component.checks.iter().map(|Check { argv, contains }| {
+        component.checks.iter().map(|Check { argv, contains, matches }| {
             let values = Values {
                 version: Some(&component.version),
                 // The text of a check is the same for all architectures: it runs in an image of any.
@@ -42,7 +45,11 @@ pub fn smoke_tests(image: &LockedImage, target: &Target) -> Vec<SmokeTest> {
                 options: &component.options,
             };
             let contains = contains.as_ref().and_then(|text| expand(text, &values).ok());
-            SmokeTest { component: component.id.clone(), argv: argv.clone(), contains }
+            let version = Pattern::escape(&component.version);
+            let literal = Values { version: Some(&version), ..values };
+            // The decoder has seen that it can be compiled.
+            let matches = matches.as_ref().and_then(|text| Pattern::parse(&expand(text, &literal).ok()?).ok());
+            SmokeTest { component: component.id.clone(), argv: argv.clone(), contains, matches }
         })
     })
     .collect()

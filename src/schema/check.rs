@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::annotation::{self, Action, Fault};
+use super::contract::Contract;
 use super::{ArgumentRule, FileKind, Merge, NodeRule, PropertyRule, Type, find, table};
 use crate::document::{self, Document, Entry, Node, Value};
 use crate::problem::{Code, Edit, Problem, Problems};
@@ -50,6 +51,9 @@ fn check_node(problems: &mut Problems, node: &Node, rule: &'static NodeRule) {
                     .help("write the name out"),
             );
         }
+    }
+    if std::ptr::eq(rule, &raw const table::CONTRACT) {
+        problems.extend(Contract::parse(node).1);
     }
     let Some(children) = &node.children else { return };
     if !rule.takes_block() {

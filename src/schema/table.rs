@@ -1,5 +1,6 @@
 //! The table itself: data, in the order in which the reference page shows it. The examples are files of `schemas/examples/`.
 
+mod contract;
 mod define;
 mod steps;
 
@@ -7,7 +8,8 @@ use super::{ArgumentRule, Merge, NodeRule, PropertyRule, Type};
 use define::DEFINE;
 use steps::{APT, BIN, COPY, DOWNLOAD, NPM, PATH, PIP, RUN, STEP_ENV};
 
-pub use define::{KINDS, PATTERN};
+pub use contract::CONTRACT;
+pub use define::{DEFAULT_SOURCE, KINDS, PATTERN};
 
 const fn required(name: &'static str, kind: Type) -> ArgumentRule {
     ArgumentRule { name, kind, required: true }
@@ -166,17 +168,6 @@ static REPO: NodeRule = NodeRule {
     arguments: &[required("pattern", Type::Text)],
     children: CONDITIONAL,
     merge: Merge::Condition,
-    ..RULE
-};
-
-static CONTRACT: NodeRule = NodeRule {
-    name: "contract",
-    doc: "What values must be like, whoever sets them. Contracts add up, and no file can take one away.",
-    example: include_str!("../../schemas/examples/contract.kdl"),
-    arguments: &[optional("name", Type::Name)],
-    properties: &[property("on", Type::Text, "The values that it is about: a path with wildcards, such as `mount.*.source`.")],
-    children: &[&DOC],
-    merge: Merge::Accumulating,
     ..RULE
 };
 

@@ -16,7 +16,7 @@ use super::failure::code;
 Every agent of the configuration is a command too: `silo AGENT`, `silo AGENT -- ARGS`.
 `silo` alone starts the default agent.
 
-Start with `silo config init`; `silo check` says what is wrong.")]
+Start with `silo init --detect`; `silo check` says what is wrong.")]
 pub struct Cli {
     /// Work in this directory instead of the current one
     #[arg(short = 'C', long, global = true, value_name = "DIR")]
@@ -76,6 +76,10 @@ pub enum Command {
     Compile(Compile),
     /// Print an image's identity
     Hash(Hash),
+    /// Write a silo.kdl to start from
+    Init(Init),
+    /// Turn another tool's configuration into a silo.kdl
+    Import(Import),
     /// Show or start a configuration
     #[command(subcommand)]
     Config(Config),
@@ -317,18 +321,8 @@ pub enum Config {
     },
     /// Print an example with every node explained
     Default,
-    /// Write a silo.kdl to start from
-    Init {
-        /// The agent to start with [default: asks]
-        #[arg(long)]
-        agent: Option<String>,
-        /// The base
-        #[arg(long, value_name = "IMAGE")]
-        base: Option<String>,
-        /// Write your own configuration instead of the project's
-        #[arg(long)]
-        global: bool,
-    },
+    /// Write a silo.kdl to start from: the same as `silo init`
+    Init(Init),
     /// Open silo.kdl in $EDITOR and check it afterwards, or change single values of it
     Edit(Edit),
 }
@@ -379,6 +373,46 @@ pub enum Catalog {
         #[arg(value_name = "KIND/NAME")]
         name: String,
     },
+}
+
+/// `silo init`
+#[derive(Debug, Args)]
+pub struct Init {
+    /// Propose what the files of the repository ask for, and write it when told to
+    #[arg(long, conflicts_with = "global")]
+    pub detect: bool,
+    /// The agent to start with [default: asks]
+    #[arg(long, value_name = "NAME")]
+    pub agent: Option<String>,
+    /// The base
+    #[arg(long, value_name = "IMAGE")]
+    pub base: Option<String>,
+    /// Write your own configuration instead of the project's
+    #[arg(long)]
+    pub global: bool,
+    /// With --detect: write the proposal without asking
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+/// `silo import`
+#[derive(Debug, Args)]
+pub struct Import {
+    /// A devcontainer.json, silo.jsonc, .tool-versions or mise.toml
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// What the file is, when its name does not say so
+    #[arg(long, value_name = "FORMAT", value_parser = ["devcontainer", "silo-jsonc", "tool-versions", "mise"])]
+    pub from: Option<String>,
+    /// Write this file [default: the silo.kdl of the repository]
+    #[arg(short, long, value_name = "PATH", conflicts_with = "global")]
+    pub output: Option<PathBuf>,
+    /// Print instead of writing
+    #[arg(long, conflicts_with = "output")]
+    pub stdout: bool,
+    /// Write your own configuration, which may take what a repository's may not
+    #[arg(long)]
+    pub global: bool,
 }
 
 /// `silo ls`

@@ -12,6 +12,8 @@ pub mod exec;
 pub mod failed;
 pub mod fmt;
 pub mod hash;
+pub mod import;
+pub mod init;
 pub mod lock;
 pub mod ls;
 pub mod rm;
@@ -43,6 +45,8 @@ pub fn dispatch(cli: Cli, ui: &Ui) -> Result<u8, Failure> {
         Some(Command::Lock(args)) => lock::lock(ui, directory, &args),
         Some(Command::Compile(args)) => compile::compile(ui, directory, &args),
         Some(Command::Hash(args)) => hash::hash(ui, directory, &args),
+        Some(Command::Init(args)) => init::init(ui, directory, &args),
+        Some(Command::Import(args)) => import::import(ui, directory, &args),
         Some(Command::Config(args)) => config::config(ui, directory, &args),
         Some(Command::Doc(args)) => doc::doc(ui, directory, &args),
         Some(Command::Catalog(args)) => catalog::catalog(ui, directory, &args),
@@ -62,6 +66,8 @@ fn named(ui: &Ui, directory: Option<&Path>, words: &[String]) -> Result<u8, Fail
     let project = Project::load(directory, &container)?;
     if let Err(Failure::Usage { help, .. }) = project.agent(name) {
         let commands = [
+            "init",
+            "import",
             "build",
             "run",
             "shell",

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use silo::catalog::Catalog;
+use silo::contract;
 use silo::digest;
 use silo::document;
 use silo::identity::{self, Identity, Preimage};
@@ -146,6 +147,7 @@ impl Project {
         // place that an earlier one complained of is left out.
         let (layered, found) = layers::merge(&files, &facts);
         problems.extend_new(found);
+        problems.extend_new(contract::check(&layered.nodes));
         let (spec, found) = decode(&layered, &mut sources);
         // Where a file is missing, so may be what others refer to.
         if complete {
@@ -158,7 +160,12 @@ impl Project {
         let (shared, found) = if foreign.is_empty() && files.iter().all(|file| file.layer.is_shared()) {
             (Some(spec.clone()), Problems::default())
         } else {
-            decode(&layers::merge(&layers::shared(&files, &foreign), &facts).0, &mut sources)
+            let (layered, _) = layers::merge(&layers::shared(&files, &foreign), &facts);
+            // The image that everybody builds keeps the contracts that everybody has.
+            let mut broken = contract::check(&layered.nodes);
+            let (spec, found) = decode(&layered, &mut sources);
+            broken.extend(found);
+            (spec, broken)
         };
         let Some(shared) = shared.filter(|_| !found.has_errors()) else {
             return Err(stop(found, sources));

@@ -20,7 +20,7 @@ const BUFFER: usize = 64 << 10;
 pub async fn test(ui: &Ui, project: &Project, compiled: &Compiled, target: &Target, engine: &Docker) -> Result<(), Failure> {
     let image_path = engine.find(&compiled.reference()).await?.and_then(|image| image.path);
     let mut failed = Vec::new();
-    for SmokeTest { component, argv, contains } in plan::smoke_tests(&compiled.locked, target) {
+    for SmokeTest { component, argv, contains, matches } in plan::smoke_tests(&compiled.locked, target) {
         let command = argv.join(" ");
         let launch = project.launch(target, &Program::Command(argv), compiled, image_path.clone())?;
         let (output, mut seen) = tokio::io::duplex(BUFFER);
@@ -30,10 +30,11 @@ pub async fn test(ui: &Ui, project: &Project, compiled: &Compiled, target: &Targ
         let (code, said, complained) = tokio::join!(work, beginning(&mut seen), beginning(&mut complaint));
         let code = code?;
         let said = said + &complained;
-        let reason = match contains {
-            _ if code != 0 => Some(format!("exit code {code}")),
-            Some(text) if !said.contains(&text) => Some(format!("its output does not hold `{text}`")),
-            Some(_) | None => None,
+        let reason = match (contains, matches) {
+            (_, _) if code != 0 => Some(format!("exit code {code}")),
+            (Some(text), _) if !said.contains(&text) => Some(format!("its output does not hold `{text}`")),
+            (_, Some(pattern)) if !pattern.is_match(&said) => Some(format!("its output does not match `{}`", pattern.as_str())),
+            (Some(_) | None, _) => None,
         };
         let first = said.lines().next().unwrap_or_default();
         match reason {

@@ -6,6 +6,7 @@
 mod agent;
 mod base;
 mod component;
+mod option;
 mod run;
 mod servers;
 mod steps;
@@ -24,6 +25,8 @@ use super::{
     Cause, Component, ComponentId, Hook, ImageLayer, ImageSpec, Kind, LspServer, McpServer, Name, RunAs, RunEnv, RunSpec, Spec, Step,
     Template,
 };
+pub(crate) use run::CONTROL_SOCKETS;
+pub(crate) use text::{OWN_VARIABLES, unsafe_in_line};
 use text::{heading, suggestion};
 
 /// Decodes merged nodes. Catalog entries that they refer to are read and added to the sources.
@@ -92,6 +95,7 @@ impl Decoder<'_> {
         let pre_build = self.hooks(nodes, "pre_build", RunAs::Root);
         let post_build = self.hooks(nodes, "post_build", RunAs::Root);
         self.collect(nodes);
+        self.bring();
         self.step_clients(bases.as_ref().map_or(&[], |(base, _)| base.steps.as_slice()), &layers);
         let variables = self.variables(nodes);
         let (backend, default_agent) = self.choice(nodes);
@@ -172,6 +176,34 @@ impl Decoder<'_> {
                 continue;
             }
             self.ask(id, Request { node: Some(node.clone()), origin: heading(node), cause: Cause::Configured });
+        }
+    }
+
+    /// What comes along with what the configuration asks for, and with that.
+    fn bring(&mut self) {
+        let mut open: Vec<ComponentId> = self.requests.keys().filter(|id| id.kind != Kind::Agent).cloned().collect();
+        while let Some(id) = open.pop() {
+            let Some(request) = self.requests.get(&id).cloned() else { continue };
+            // What does not exist is reported where the component is decoded.
+            if self.is_own_server(&id, &request) {
+                continue;
+            }
+            let Some(definition) = self.lookup_kind(id.kind.as_str(), id.name.as_str()) else { continue };
+            let before = self.problems.clone();
+            let option::Settings { version, source: _, options } = self.settings(id.kind, &definition, request.node.as_ref());
+            let node = self.effective(&definition, &options, &version);
+            self.problems = before;
+            for kind in [Kind::Lsp, Kind::Mcp, Kind::Tool] {
+                for (text, span) in node.named(kind.as_str()).flat_map(|node| self.arguments(node)).collect::<Vec<_>>() {
+                    let Some(name) = self.name(text, span) else { continue };
+                    let brought = ComponentId { kind, name };
+                    if self.requests.contains_key(&brought) || self.lookup(&brought, span).is_none() {
+                        continue;
+                    }
+                    self.ask(brought.clone(), Request { node: None, origin: request.origin, cause: Cause::Configured });
+                    open.push(brought);
+                }
+            }
         }
     }
 

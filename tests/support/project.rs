@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use silo::catalog::Catalog;
+use silo::contract;
 use silo::document::{self, Document, Value};
 use silo::identity::{Identity, identify};
 use silo::launch::{self, Host, Launch, Program, Start, Terminal};
@@ -150,6 +151,7 @@ impl Project {
         let Reader { mut sources, mut problems, files, complete, .. } = reader;
         let (layered, found) = layers::merge(&files, &facts());
         problems.extend_new(found);
+        problems.extend_new(contract::check(&layered.nodes));
         let (shared_layered, _) = layers::merge(&layers::shared(&files, &[]), &facts());
         let (spec, found) = meaning(&layered, &mut sources);
         if complete {
@@ -181,7 +183,9 @@ impl Project {
                 spec.run = trust::withhold(&spec.run, &result.own);
             }
         }
-        let (shared, found) = meaning(&shared_layered, &mut result.sources);
+        let mut found = contract::check(&shared_layered.nodes);
+        let (shared, more) = meaning(&shared_layered, &mut result.sources);
+        found.extend(more);
         if found.has_errors() {
             (result.problems, result.spec) = (found, None);
         } else {

@@ -7,19 +7,29 @@ use crate::schema::{Merge, NodeRule, Type};
 /// The kinds of things that can be defined.
 pub const KINDS: &[&str] = &["base", "language", "tool", "lsp", "mcp", "agent", "client"];
 
+/// What an `install` block without a name is called.
+pub const DEFAULT_SOURCE: &str = "default";
+
 pub(super) static DEFINE: NodeRule = NodeRule {
     name: "define",
     doc: "Describes a language, tool, server, agent, base or client in the words that silo's own catalog uses.",
     example: include_str!("../../../schemas/examples/define.kdl"),
     arguments: &[required("kind", Type::OneOf(KINDS)), required("name", Type::Name)],
+    properties: &[property(
+        "extends",
+        Type::Name,
+        "A definition of the same kind that this one is put on top of: what this one says wins, lists are added up, and `(remove)` and `(replace)` do what they do between files. Its own name means silo's.",
+    )],
     children: &[
         &DOC,
         &DEFINE_OPTION,
+        &WHEN_OPTION,
         &INSTALL,
         &CHECK,
         &SERVER_ENV,
         &PATH,
         &COMMAND,
+        &REMOTE_URL,
         &ARGS,
         &SUBCOMMANDS,
         &EXTENSIONS,
@@ -27,6 +37,9 @@ pub(super) static DEFINE: NodeRule = NodeRule {
         &FILE,
         &REGISTER,
         &REQUIRES,
+        &BRINGS_LSP,
+        &BRINGS_MCP,
+        &BRINGS_TOOL,
         &MOUNT,
         &PRE_RUN,
         &POST_BUILD,
@@ -35,6 +48,8 @@ pub(super) static DEFINE: NodeRule = NodeRule {
         &SECTIONS,
         &PACKAGES,
         &FETCH_PACKAGES,
+        &ALIAS,
+        &DETECT,
     ],
     merge: Merge::Closed,
     ..RULE
@@ -42,21 +57,75 @@ pub(super) static DEFINE: NodeRule = NodeRule {
 
 static DEFINE_OPTION: NodeRule = NodeRule {
     name: "option",
-    doc: "Something that users can set. `version` is an option of every definition.",
+    doc: "Something that users can set. `version` is an option of every definition. `%{option.NAME}` stands for its value, and `%{NAME}` too where that means nothing else. A list is its values with spaces between them, a map is `name=value` words; what a shell would take apart is in single quotes.",
     arguments: &[required("name", Type::Name)],
     properties: &[
-        property("type", Type::Text, "`string`, `int`, `bool`, `version`, `path`, `url` or `enum:a,b`."),
-        property("default", Type::Scalar, "Its value unless it is set; without one it must be set."),
+        property("type", Type::Text, "A type, as in contracts; `string` unless told otherwise."),
+        property("default", Type::Scalar, "Its value unless it is set; without one it must be set. Of a list or map, the words of it."),
+        property("doc", Type::Text, "What it is for."),
     ],
-    children: &[&DOC],
+    children: &[&DOC, &OPTION_ENUM],
     merge: Merge::Keyed,
     ..RULE
 };
 
+static OPTION_ENUM: NodeRule = NodeRule {
+    name: "enum",
+    doc: "All values that it may have.",
+    arguments: &[required("value", Type::Scalar)],
+    rest: Some(optional("value", Type::Scalar)),
+    ..RULE
+};
+
+static WHEN_OPTION: NodeRule = NodeRule {
+    name: "when",
+    doc: "Nodes of the definition that hold only where options have these values. In a pattern `*` stands for any characters, a bar separates alternatives, and `!` before it means the opposite.",
+    other_properties: Some(property("*", Type::Scalar, "`option.NAME`: the value that the option has.")),
+    children: &[
+        &WHEN_OPTION,
+        &INSTALL,
+        &CHECK,
+        &SERVER_ENV,
+        &PATH,
+        &COMMAND,
+        &ARGS,
+        &EXTENSIONS,
+        &STATE,
+        &FILE,
+        &REQUIRES,
+        &BRINGS_LSP,
+        &BRINGS_MCP,
+        &BRINGS_TOOL,
+        &MOUNT,
+        &PRE_RUN,
+        &POST_BUILD,
+    ],
+    merge: Merge::List,
+    ..RULE
+};
+
+/// What the nodes share that name what comes along.
+const BRINGS: NodeRule =
+    NodeRule { arguments: &[required("name", Type::Name)], rest: Some(optional("name", Type::Name)), merge: Merge::Words, ..RULE };
+
+static BRINGS_LSP: NodeRule = NodeRule {
+    name: "lsp",
+    doc: "Language servers that come along, as if they were asked for beside it; in an agent's definition, for that agent.",
+    ..BRINGS
+};
+
+static BRINGS_MCP: NodeRule = NodeRule {
+    name: "mcp",
+    doc: "MCP servers that come along, as if they were asked for beside it; in an agent's definition, for that agent.",
+    ..BRINGS
+};
+
+static BRINGS_TOOL: NodeRule = NodeRule { name: "tool", doc: "Tools that come along, as if they were asked for beside it.", ..BRINGS };
+
 static INSTALL: NodeRule = NodeRule {
     name: "install",
-    doc: "How to install it from one source. The blocks stand in order of preference.",
-    arguments: &[required("source", Type::Name)],
+    doc: "How to install it from one source, which is called `default` unless told otherwise. The blocks stand in order of preference.",
+    arguments: &[optional("source", Type::Name)],
     children: &[&ARCH, &REQUIRES, &APT, &DOWNLOAD, &NPM, &PIP, &COPY, &RUN, &BIN, &PATH, &STEP_ENV],
     merge: Merge::Keyed,
     ..RULE
@@ -87,7 +156,14 @@ static CHECK: NodeRule = NodeRule {
     doc: "A command that is run in the finished image to see that it works.",
     arguments: &[required("program", Type::Text)],
     rest: Some(optional("argument", Type::Text)),
-    properties: &[property("contains", Type::Text, "What its output must contain.")],
+    properties: &[
+        property("contains", Type::Text, "What its output must contain."),
+        property(
+            "matches",
+            Type::Text,
+            "A regular expression that its output must match; what a placeholder in it stands for is taken as it is.",
+        ),
+    ],
     merge: Merge::List,
     ..RULE
 };
@@ -147,6 +223,14 @@ pub static PATTERN: NodeRule = NodeRule {
     ..RULE
 };
 
+static REMOTE_URL: NodeRule = NodeRule {
+    name: "url",
+    doc: "Where an MCP server listens that is somewhere else: nothing is installed for it.",
+    arguments: &[required("url", Type::Url)],
+    properties: &[property("transport", Type::OneOf(&["http", "sse"]), "How it speaks; `http` unless told otherwise.")],
+    ..RULE
+};
+
 static SUBCOMMANDS: NodeRule = NodeRule {
     name: "subcommands",
     doc: "Words that, as the first argument, name a subcommand of the agent: it is then started without the flags of `command`.",
@@ -198,5 +282,36 @@ static FETCH_PACKAGES: NodeRule = NodeRule {
     arguments: &[required("package", Type::Text)],
     rest: Some(optional("package", Type::Text)),
     merge: Merge::Words,
+    ..RULE
+};
+
+static ALIAS: NodeRule = NodeRule {
+    name: "alias",
+    doc: "Other names of it, by which `silo import` finds it: arguments are names that version managers use, and prefixes (`npm:`) of packages that run on it.",
+    rest: Some(optional("name", Type::Text)),
+    properties: &[
+        property("feature", Type::Text, "A development container's feature that installs it: its name without registry and version."),
+        property("image", Type::Text, "An image that holds it: its name without registry and tag."),
+    ],
+    merge: Merge::List,
+    ..RULE
+};
+
+static DETECT: NodeRule = NodeRule {
+    name: "detect",
+    doc: "What gives it away in a repository, for `silo init --detect`: files of the root or of folders below it, `*` standing for any part of a \
+name. With `json`, `toml` or `match` only those that say a version count. Of several, the first `detect` decides.",
+    rest: Some(optional("file", Type::Text)),
+    properties: &[
+        property("json", Type::Text, "Where in a JSON file the version stands: names, split at dots."),
+        property("toml", Type::Text, "Where in a TOML file the version stands: names, split at dots."),
+        property(
+            "match",
+            Type::Text,
+            "A regular expression that the value must match, without `json` and `toml` a line; its first group is the version.",
+        ),
+        property("language", Type::Name, "A language: where that is found, this is proposed with it."),
+    ],
+    merge: Merge::List,
     ..RULE
 };

@@ -1,21 +1,19 @@
 //! `silo config …`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::json;
 
-use silo::catalog::Catalog;
-use silo::document;
 use silo::layers;
 use silo::schema;
 use silo::source::Layer;
-use silo::spec::Kind;
 
 use super::{edit, why};
 use crate::shell::cli::{Config, ContainerOptions};
+use crate::shell::command::init;
 use crate::shell::facts::Caller;
-use crate::shell::failure::{Failure, system};
-use crate::shell::files::{self, FILE, Places};
+use crate::shell::failure::Failure;
+use crate::shell::files::Places;
 use crate::shell::merged::workspace;
 use crate::shell::project::Project;
 use crate::shell::ui::Ui;
@@ -30,7 +28,7 @@ pub fn config(ui: &Ui, directory: Option<&Path>, command: &Config) -> Result<u8,
             ui.data(&schema::example());
             Ok(0)
         }
-        Config::Init { agent, base, global } => init(ui, directory, agent.as_deref(), base.as_deref(), *global),
+        Config::Init(args) => init::init(ui, directory, args),
         Config::Edit(args) => edit::edit(ui, directory, args),
     }
 }
@@ -76,71 +74,4 @@ fn paths(ui: &Ui, directory: Option<&Path>, json: bool) -> Result<u8, Failure> {
         }
     }
     Ok(0)
-}
-
-/// What `silo config init` writes; without an agent those of the catalog stand there as comments.
-pub fn starter(agent: Option<&str>, base: Option<&str>) -> String {
-    let base = base.map(|base| format!("base {}\n", document::quote(base))).unwrap_or_default();
-    let agents = match agent {
-        Some(agent) => format!("agent {}\n", document::quote(agent)),
-        None => agents().iter().map(|agent| format!("// agent {agent}\n")).collect(),
-    };
-    format!(
-        "\
-// What coding agents get to work with here. `silo config default` explains every node; `silo check` says what is wrong.
-silo edition=\"2026\"
-{base}
-{agents}
-// language node version=\"22\"
-// lsp typescript-language-server
-// mcp memory
-// post_build \"npm install -g some-tool\"
-// pre_run \"npm ci\"
-"
-    )
-}
-
-/// The agents of the catalog.
-fn agents() -> Vec<String> {
-    Catalog::builtin().names(Kind::Agent.as_str()).into_iter().map(str::to_string).collect()
-}
-
-/// The file that is meant: the caller's own, or the nearest of the project, which need not exist.
-pub fn target(directory: Option<&Path>, global: bool) -> Result<PathBuf, Failure> {
-    let caller = Caller::read();
-    if global {
-        return Ok(caller.config_directory().join(FILE));
-    }
-    let workspace = workspace(directory)?;
-    let places = Places::find(&caller, &workspace);
-    let existing =
-        places.candidates.iter().rev().find(|candidate| matches!(candidate.layer, Layer::Project(_)) && candidate.path.is_file());
-    Ok(existing.map_or_else(|| places.root.join(FILE), |candidate| candidate.path.clone()))
-}
-
-fn init(ui: &Ui, directory: Option<&Path>, agent: Option<&str>, base: Option<&str>, global: bool) -> Result<u8, Failure> {
-    let path = target(directory, global)?;
-    if path.symlink_metadata().is_ok() {
-        return Err(Failure::Refused {
-            message: format!("{} exists already", path.display()),
-            help: Some("`silo config edit` opens it; remove it first to start anew".to_string()),
-        });
-    }
-    let agents = agents();
-    let agent = match agent {
-        Some(agent) if agents.iter().any(|known| known == agent) => agent,
-        Some(agent) => {
-            let near = schema::nearest(agent, agents.iter().map(String::as_str));
-            let help = match near {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("the catalog has {}; describe another with `define agent {agent} {{ … }}`", agents.join(", ")),
-            };
-            return Err(Failure::Usage { message: format!("`{agent}` is no agent of the catalog"), help: Some(help) });
-        }
-        None => ui.choose("agent", &agents)?,
-    };
-    files::write_atomically(&path, starter(Some(agent), base).as_bytes()).map_err(system(format!("writing {}", path.display())))?;
-    ui.say(&format!("wrote {}; next: `silo lock`, commit both files, `silo {agent}`", path.display()));
-    // What was just written is checked like anything else, so that a name that is in no catalog is known now.
-    Project::load(directory, &ContainerOptions::default()).map(|_| 0)
 }

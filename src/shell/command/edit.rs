@@ -9,7 +9,7 @@ use silo::layers::{self, Edit, Refusal};
 use silo::problem::{Problems, Severity};
 use silo::spec::decode as spec_decode;
 
-use super::config::{starter, target};
+use super::init::{starter, target};
 use crate::shell::cli;
 use crate::shell::facts::Caller;
 use crate::shell::failure::{Failure, system};

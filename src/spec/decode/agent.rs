@@ -32,12 +32,22 @@ impl Decoder<'_> {
         let component = self.component(&id, request)?;
         let definition = self.lookup(&id, request.origin)?;
         let options = component.options.clone();
-        let nodes: Vec<&Node> = std::iter::once(&definition.node).chain(request.node.as_ref()).collect();
+        // Problems of the definition's conditions were reported just now, with the component.
+        let before = self.problems.clone();
+        let defined = self.effective(&definition, &options, &component.request);
+        self.problems = before;
+        let nodes: Vec<&Node> = std::iter::once(&defined).chain(request.node.as_ref()).collect();
 
-        let mcp: Vec<McpServer> =
-            self.selection(Kind::Mcp, &nodes).into_iter().filter_map(|(name, request)| self.mcp_server(&name, &request)).collect();
-        let lsp: Vec<LspServer> =
-            self.selection(Kind::Lsp, &nodes).into_iter().filter_map(|(name, request)| self.lsp_server(&name, &request)).collect();
+        let mcp: Vec<McpServer> = self
+            .selection(Kind::Mcp, &defined, request.node.as_ref())
+            .into_iter()
+            .filter_map(|(name, request)| self.mcp_server(&name, &request))
+            .collect();
+        let lsp: Vec<LspServer> = self
+            .selection(Kind::Lsp, &defined, request.node.as_ref())
+            .into_iter()
+            .filter_map(|(name, request)| self.lsp_server(&name, &request))
+            .collect();
 
         let mut command = Vec::new();
         let mut args = Vec::new();
@@ -47,7 +57,7 @@ impl Decoder<'_> {
         let mut post_build: Vec<Hook> = Vec::new();
         let none = Options::new();
         for node in &nodes {
-            let own = std::ptr::eq(*node, &definition.node);
+            let own = std::ptr::eq(*node, &defined);
             let options = if own { &options } else { &none };
             let replaced = self.command(node, "command", Scope::Container, options);
             if !replaced.is_empty() {
@@ -71,7 +81,7 @@ impl Decoder<'_> {
 
         let mut registrations = Vec::new();
         let overridden = request.node.as_ref().is_some_and(|node| node.named("command").next().is_some());
-        for node in definition.node.named("register") {
+        for node in defined.named("register") {
             let Some(registration) = self.registration(node, &options) else { continue };
             let remote = registration.remote.is_some();
             let told = match registration.servers {
@@ -93,11 +103,10 @@ impl Decoder<'_> {
                 registrations.push(registration);
             }
         }
-        let state = self.state(&definition.node, &options);
-        let files = self.files(&definition.node);
+        let state = self.state(&defined, &options);
+        let files = self.files(&defined);
         let image = AgentImage { component, mcp, lsp, registrations, files, post_build };
-        let subcommands =
-            definition.node.named("subcommands").flat_map(|node| self.arguments(node)).map(|(text, _)| text.to_string()).collect();
+        let subcommands = defined.named("subcommands").flat_map(|node| self.arguments(node)).map(|(text, _)| text.to_string()).collect();
         let run = AgentRun { name: name.clone(), command, args, subcommands, env: env.into_values().collect(), state, mounts, pre_run };
         Some((image, run))
     }

@@ -2,29 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::catalog::Definition;
-use crate::document::{Entry, Node, Value};
+use crate::document::{Entry, Node};
 use crate::problem::{Code, Edit, Problem};
+use crate::schema::table::DEFAULT_SOURCE;
+use crate::schema::types::Pattern;
 use crate::schema::{nearest, surely};
 use crate::source::Span;
-use crate::spec::{Arch, Check, Component, ComponentId, EnvName, EnvValue, Install, Kind, Name, Presence, RunEnv, Step};
+use crate::spec::{Arch, Check, Component, ComponentId, EnvName, EnvValue, Install, Kind, Name, Presence, RunEnv, Step, Template};
+use crate::template::fill;
 
 use super::run::Given;
 use super::text::{Options, Scope, has_placeholder, heading, list, suggestion};
 use super::{Decoder, Places, Request};
-
-/// What is set for a component.
-pub(super) struct Settings {
-    /// The version asked for.
-    pub(super) version: String,
-    /// The one way to install it that is wanted.
-    pub(super) source: Option<(String, Span)>,
-    /// Every option with its value.
-    pub(super) options: Options,
-}
-
-/// The version of a component that nothing else is said about.
-const NEWEST: &str = "latest";
 
 /// The clients that steps need while building.
 pub(super) fn clients(steps: &[Step]) -> BTreeSet<ComponentId> {
@@ -42,29 +31,24 @@ pub(super) fn clients(steps: &[Step]) -> BTreeSet<ComponentId> {
     steps.iter().filter_map(client).map(|name| ComponentId { kind: Kind::Client, name }).collect()
 }
 
-/// Properties and children of a request that are not options of the definition.
-fn reserved(kind: Kind) -> &'static [&'static str] {
-    match kind {
-        Kind::Language => &["version", "source", "lsp"],
-        Kind::Tool | Kind::Client => &["version", "source"],
-        Kind::Lsp => &["version", "source", "command", "extensions", "env"],
-        Kind::Mcp => &["version", "source", "command", "env", "url", "transport"],
-        Kind::Agent => &["version", "source", "args", "mcp", "lsp", "env", "mount", "pre_run", "post_build", "command"],
-    }
-}
-
 impl Decoder<'_> {
     /// A component with every way to install it. What those need is asked for.
     pub(super) fn component(&mut self, id: &ComponentId, request: &Request) -> Option<Component> {
         let definition = self.lookup(id, request.origin)?;
         let settings = self.settings(id.kind, &definition, request.node.as_ref());
         let options = &settings.options;
-        let node = &definition.node;
+        let node = &self.effective(&definition, options, &settings.version);
 
         let common: Vec<&Node> = node.named("requires").collect();
         let mut installs = Vec::new();
         for block in node.named("install") {
-            let Some((text, span)) = self.argument(block, 0) else { continue };
+            let (text, span) = match block.arguments().next() {
+                Some(_) => match self.argument(block, 0) {
+                    Some(given) => given,
+                    None => continue,
+                },
+                None => (DEFAULT_SOURCE, block.name_span),
+            };
             let Some(source) = self.name(text, span) else { continue };
             let wanted = settings.source.as_ref().is_none_or(|(wanted, _)| *wanted == text);
             let mut requires = Vec::new();
@@ -95,7 +79,7 @@ impl Decoder<'_> {
         if let Some((wanted, span)) = &settings.source
             && installs.is_empty()
         {
-            let sources: Vec<&str> = node.named("install").filter_map(|block| block.text(0)).collect();
+            let sources: Vec<&str> = node.named("install").map(|block| block.text(0).unwrap_or(DEFAULT_SOURCE)).collect();
             self.problem(
                 Problem::new(Code::UnknownSource, format!("{id} cannot be installed from `{wanted}`"))
                     .at(*span, "")
@@ -135,149 +119,6 @@ impl Decoder<'_> {
             cause: request.cause,
             origin: request.origin,
         })
-    }
-
-    /// Version, source and options of a request, checked against the definition.
-    pub(super) fn settings(&mut self, kind: Kind, definition: &Definition, request: Option<&Node>) -> Settings {
-        let mut options = Options::new();
-        let mut types: BTreeMap<String, (String, Span)> = BTreeMap::new();
-        for option in definition.node.named("option") {
-            let Some((name, span)) = self.argument(option, 0) else { continue };
-            if self.name(name, span).is_none() {
-                continue;
-            }
-            let kind = self.property(option, "type").map_or("string", |(text, _)| text).to_string();
-            if let Some(default) = option.property("default")
-                && let Some(value) = self.typed(&kind, default, heading(option))
-            {
-                options.insert(name.to_string(), value);
-            } else {
-                options.entry(name.to_string()).or_default();
-            }
-            types.insert(name.to_string(), (kind, heading(option)));
-        }
-        let version = ("version".to_string(), definition.span);
-        types.entry("version".to_string()).or_insert(version);
-        let mut source = None;
-        let mut given_names = BTreeSet::new();
-        for (name, entry, span) in request.map(|node| given(kind, node)).unwrap_or_default() {
-            if name == "source" {
-                source = self.text(entry).map(|text| (text.to_string(), entry.span));
-                continue;
-            }
-            given_names.insert(name);
-            match types.get(name).cloned() {
-                Some((kind, defined)) => {
-                    if let Some(value) = self.typed(&kind, entry, defined) {
-                        options.insert(name.to_string(), value);
-                    }
-                }
-                None => {
-                    let names: Vec<&str> = types.keys().map(String::as_str).chain(["source"]).collect();
-                    let what = definition.node.text(1).unwrap_or("");
-                    self.problem(
-                        Problem::new(Code::UnknownOption, format!("{} `{what}` has no option `{name}`", kind.as_str()))
-                            .at(span, "")
-                            .at(definition.span, "defined here")
-                            .help(suggestion(name, &names))
-                            .fix_if(surely(name, names.iter().copied()).map(|near| Edit::words(span, name, near))),
-                    );
-                }
-            }
-        }
-        if let Some(node) = request {
-            for option in definition.node.named("option").filter(|option| option.property("default").is_none()) {
-                let name = option.text(0).unwrap_or("");
-                if name != "version" && !given_names.contains(name) {
-                    self.problem(
-                        Problem::new(
-                            Code::MissingArgument,
-                            format!("{} `{}` needs `{name}=`", kind.as_str(), definition.node.text(1).unwrap_or("")),
-                        )
-                        .at(heading(node), "")
-                        .at(heading(option), "it has no default")
-                        .help(format!("add `{name}=\"…\"`")),
-                    );
-                }
-            }
-        }
-        let version = options.remove("version").filter(|version| !version.is_empty()).unwrap_or_else(|| NEWEST.to_string());
-        Settings { version, source, options }
-    }
-
-    /// The value of an option, as text.
-    fn typed(&mut self, kind: &str, entry: &Entry, defined: Span) -> Option<String> {
-        let value = match &entry.value {
-            Value::String(text) => {
-                if !self.line(text, entry.span) {
-                    return None;
-                }
-                match kind {
-                    "int" | "bool" => Err(if kind == "int" { "a whole number" } else { "`#true` or `#false`" }.to_string()),
-                    "path" if !text.starts_with('/') || text.split('/').any(|part| part == "..") => {
-                        Err("an absolute path without `..`".to_string())
-                    }
-                    "url" if !text.starts_with("https://") && !text.starts_with("http://") => {
-                        Err("a URL, starting with `https://`".to_string())
-                    }
-                    "version" if !version(text) => Err("a version or a range of versions".to_string()),
-                    "string" | "version" | "path" | "url" => Ok(text.clone()),
-                    other => match other.strip_prefix("enum:") {
-                        Some(words) if words.split(',').any(|word| word == text) => Ok(text.clone()),
-                        Some(words) => {
-                            let words: Vec<&str> = words.split(',').collect();
-                            Err(format!("one of {}", list(&words)))
-                        }
-                        None => {
-                            let help = "types are string, int, bool, version, path, url and enum:a,b";
-                            self.problem(
-                                Problem::new(Code::BadValue, format!("`{other}` is not a type of options")).at(defined, "").help(help),
-                            );
-                            return None;
-                        }
-                    },
-                }
-            }
-            Value::Integer(number) => match kind {
-                "int" | "version" => Ok(number.to_string()),
-                "bool" => Err("`#true` or `#false`".to_string()),
-                _ => Err("a text in quotes".to_string()),
-            },
-            Value::Bool(value) => match kind {
-                "bool" => Ok(value.to_string()),
-                "int" => Err("a whole number".to_string()),
-                _ => Err("a text in quotes".to_string()),
-            },
-            Value::Decimal(_) => Err("a text in quotes".to_string()),
-            Value::Null => Err("a value".to_string()),
-        };
-        match value {
-            // An option is exact: no placeholder is left in it, and the characters of one stand for themselves.
-            Ok(value) => Some(value.replace("%%{", "%{")),
-            Err(expected) => {
-                let what = entry.name.as_deref().unwrap_or("this option");
-                let mut problem =
-                    Problem::new(Code::WrongType, format!("`{what}` must be {expected}")).at(entry.span, "").at(defined, "defined here");
-                let quoted = match &entry.value {
-                    Value::Integer(number) if expected.contains("in quotes") => Some(format!("\"{number}\"")),
-                    Value::Bool(value) if expected.contains("in quotes") => Some(format!("\"{value}\"")),
-                    Value::Decimal(written) => Some(format!("\"{written}\"")),
-                    Value::String(_) | Value::Integer(_) | Value::Bool(_) | Value::Null => None,
-                };
-                let edit = match &entry.value {
-                    Value::Integer(number) => quoted.as_ref().map(|text| Edit::value_written(entry.span, number.to_string(), text)),
-                    Value::Bool(value) => quoted.as_ref().map(|text| Edit::value_written(entry.span, format!("#{value}"), text)),
-                    Value::Decimal(written) => quoted.as_ref().map(|text| Edit::value_written(entry.span, written, text)),
-                    Value::String(_) | Value::Null => None,
-                };
-                problem = problem.fix_if(edit).help(match (quoted, &entry.name) {
-                    (Some(value), Some(name)) => format!("write `{name}={value}`"),
-                    (Some(_) | None, _) => format!("it is {expected}"),
-                });
-                self.problem(problem);
-                None
-            }
-        }
     }
 
     /// `language="node"` of a `requires`.
@@ -321,13 +162,28 @@ impl Decoder<'_> {
         for node in definition.named("check") {
             let argv: Vec<String> = self.arguments(node).into_iter().map(|(text, span)| self.exact(text, span, options)).collect();
             let contains = self.property(node, "contains").map(|(text, span)| self.template(text, span, Scope::Check, options));
+            let matches = self.property(node, "matches").and_then(|(text, span)| self.pattern_template(text, span, options));
             if argv.is_empty() {
                 self.problem(Problem::new(Code::MissingArgument, "`check` needs a command").at(node.name_span, ""));
             } else {
-                checks.push(Check { argv, contains });
+                checks.push(Check { argv, contains, matches });
             }
         }
         checks
+    }
+
+    /// A regular expression with placeholders. What these stand for is matched as it is.
+    fn pattern_template(&mut self, text: &str, span: Span, options: &Options) -> Option<Template> {
+        let literal: Options = options.iter().map(|(name, value)| (name.clone(), Pattern::escape(value))).collect();
+        let template = self.template(text, span, Scope::Check, &literal);
+        // Any version will do to see whether it can be compiled.
+        match Pattern::parse(&fill(&template.0, |_| Some("1".to_string())).unwrap_or_default()) {
+            Ok(_) => Some(template),
+            Err(reason) => {
+                self.bad(span, format!("this is not a regular expression: {reason}"), "put `\\` before a character that is meant as it is");
+                None
+            }
+        }
     }
 
     /// The variables of a component: what depends on the container's user is set there, the rest is in the image.
@@ -370,17 +226,4 @@ impl Decoder<'_> {
     fn places(&mut self, id: &ComponentId) -> &mut Places {
         self.places.entry(id.clone()).or_default()
     }
-}
-
-/// Properties and single-valued children of a request that set an option, with the place of their name.
-fn given(kind: Kind, node: &Node) -> Vec<(&str, &Entry, Span)> {
-    let plain = |name: &str| name == "version" || name == "source" || !reserved(kind).contains(&name);
-    let properties = node.entries.iter().filter_map(|entry| Some((entry.name.as_deref()?, entry, entry.span)));
-    let children = node.children().iter().filter_map(|child| Some((child.name.as_str(), child.arguments().next()?, child.name_span)));
-    properties.chain(children).filter(|(name, _, _)| plain(name)).collect()
-}
-
-/// Whether a text can be a version or a range of them: of any of the languages that sources use for it.
-fn version(text: &str) -> bool {
-    !text.is_empty() && !text.starts_with('-') && text.chars().all(|c| c.is_ascii_alphanumeric() || "._+-~:^<>=!*|, ".contains(c))
 }

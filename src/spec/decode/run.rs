@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use crate::document::{Entry, Node, Value};
 use crate::problem::{Code, Problem};
+use crate::schema::types::{size, thousandths};
 use crate::source::Span;
 use crate::spec::{Access, Backend, BuildEnv, Cache, EnvName, Mount, Name, Phase, Presence, Resources, RunEnv};
 
 use super::Decoder;
-use super::text::{Options, Scope, has_placeholder, heading, size, suggestion, thousandths};
+use super::text::{Options, Scope, has_placeholder, heading, suggestion};
 
 /// A variable as it is written.
 #[derive(Clone, Debug)]
@@ -40,7 +41,8 @@ pub(super) struct Variables {
 }
 
 /// Programs that take orders over a socket can do anything to the host, so their sockets are in no container.
-const CONTROL_SOCKETS: [&str; 6] = ["docker.sock", "containerd.sock", "podman.sock", "buildkitd.sock", "crio.sock", "dockershim.sock"];
+pub(crate) const CONTROL_SOCKETS: [&str; 6] =
+    ["docker.sock", "containerd.sock", "podman.sock", "buildkitd.sock", "crio.sock", "dockershim.sock"];
 
 impl Decoder<'_> {
     /// All `env` nodes of a block: arguments, properties and children.

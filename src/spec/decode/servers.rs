@@ -43,8 +43,9 @@ impl Decoder<'_> {
         // Problems of the settings are reported where the component is decoded.
         let before = self.problems.clone();
         let settings = self.settings(id.kind, &definition, request.node.as_ref());
+        let node = self.effective(&definition, &settings.options, &settings.version);
         self.problems = before;
-        Some((Some(definition.node.clone()), settings.options))
+        Some((Some(node), settings.options))
     }
 
     /// A language server, decoded once however many agents get it.
@@ -153,7 +154,9 @@ impl Decoder<'_> {
         if command.iter().chain(env.values()).any(named) {
             needed.extend(EnvName::new(WORKSPACE));
         }
-        let transport = match request.node.as_ref().and_then(|node| node.property("url").map(|entry| (node, entry))) {
+        let own = request.node.as_ref().and_then(|node| Some((node, node.property("url")?)));
+        let given = definition.as_ref().and_then(|node| node.named("url").next()).and_then(|node| Some((node, node.arguments().next()?)));
+        let transport = match own.or(given.filter(|_| command.is_empty())) {
             None => {
                 if let Some(entry) = request.node.as_ref().and_then(|node| node.property("transport")) {
                     self.bad(entry.span, "a server that is a program has no `transport`", "add `url=\"https://…\"`, or take it out");
@@ -178,8 +181,9 @@ impl Decoder<'_> {
                     );
                 }
                 let text = self.text(entry)?;
-                let url = self.url(text, entry.span, Scope::Plain, &Options::new())?;
-                let protocol = match self.property(node, "transport") {
+                let url = self.url(text, entry.span, Scope::Plain, &options)?;
+                let asked = request.node.as_ref().filter(|request| request.property("transport").is_some());
+                let protocol = match self.property(asked.unwrap_or(node), "transport") {
                     None => "http",
                     Some((word @ ("http" | "sse"), _)) => word,
                     Some((other, span)) => {
@@ -194,12 +198,12 @@ impl Decoder<'_> {
         Some(McpServer { name: name.clone(), transport, env: needed.into_iter().collect(), origin: request.origin })
     }
 
-    /// The servers of a kind that an agent gets: those that its block names, or else all of the configuration's.
-    pub(super) fn selection(&mut self, kind: Kind, agents: &[&Node]) -> Vec<(Name, std::rc::Rc<Request>)> {
+    /// The servers of a kind that an agent gets: those that its block names, or else all of the configuration's; and those that its definition
+    /// brings along.
+    pub(super) fn selection(&mut self, kind: Kind, definition: &Node, block: Option<&Node>) -> Vec<(Name, std::rc::Rc<Request>)> {
         let mut names = BTreeSet::new();
-        let mut chosen = false;
-        for node in agents.iter().flat_map(|node| node.named(kind.as_str())) {
-            chosen = true;
+        let chosen = block.is_some_and(|node| node.named(kind.as_str()).next().is_some());
+        for node in std::iter::once(definition).chain(block).flat_map(|node| node.named(kind.as_str())) {
             for (text, span) in self.arguments(node) {
                 let Some(name) = self.name(text, span) else { continue };
                 let id = ComponentId { kind, name };
@@ -217,10 +221,8 @@ impl Decoder<'_> {
             }
         }
         let configured = |request: &Request| request.cause == crate::spec::Cause::Configured;
-        let all = self
-            .requests
-            .iter()
-            .filter(|(id, request)| id.kind == kind && if chosen { names.contains(&id.name) } else { configured(request) });
+        let all =
+            self.requests.iter().filter(|(id, request)| id.kind == kind && (names.contains(&id.name) || !chosen && configured(request)));
         all.map(|(id, request)| (id.name.clone(), request.clone())).collect()
     }
 }

@@ -82,7 +82,7 @@ pub(super) fn heading(node: &Node) -> Span {
 
 /// Whether a line of a configuration could not carry the character. Spaces are fine; what moves the cursor, ends a line, or changes the
 /// direction of reading is not.
-fn unsafe_in_line(c: char) -> bool {
+pub(crate) fn unsafe_in_line(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
 }
 
@@ -90,7 +90,7 @@ fn unsafe_in_line(c: char) -> bool {
 const OWN_FOLDER: [&str; 2] = ["opt", "silo"];
 
 /// Variables that silo sets itself; with another value nothing would be found.
-const OWN_VARIABLES: [&str; 3] = ["HOME", "PATH", "SILO_WORKSPACE"];
+pub(crate) const OWN_VARIABLES: [&str; 3] = ["HOME", "PATH", "SILO_WORKSPACE"];
 
 impl Decoder<'_> {
     pub(super) fn problem(&mut self, problem: Problem) {
@@ -235,7 +235,9 @@ impl Decoder<'_> {
                 continue;
             };
             let name = &inner[..end];
-            match name.strip_prefix("option.").and_then(|option| options.get(option)) {
+            // Without `option.`, an option is meant where the name means nothing else.
+            let bare = Some(name).filter(|name| !scope.names().contains(name));
+            match name.strip_prefix("option.").or(bare).and_then(|option| options.get(option)) {
                 Some(value) => result.push_str(&value.replace("%{", "%%{")),
                 None => {
                     if !scope.names().contains(&name) {
@@ -332,36 +334,4 @@ fn character(c: char) -> String {
         '\t' => "a tab".to_string(),
         other => format!("the character U+{:04X}", other as u32),
     }
-}
-
-/// A size in bytes: `8GiB`, `512MB`, `1024`.
-pub(super) fn size(text: &str) -> Option<u64> {
-    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, unit) = text.split_at(split);
-    let factor: u64 = match unit.trim() {
-        "" | "B" => 1,
-        "kB" | "KB" => 1000,
-        "MB" => 1000 * 1000,
-        "GB" => 1000 * 1000 * 1000,
-        "TB" => 1000 * 1000 * 1000 * 1000,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        "TiB" => 1 << 40,
-        _ => return None,
-    };
-    let thousandths = thousandths(number)?;
-    let bytes = u128::from(thousandths) * u128::from(factor) / 1000;
-    u64::try_from(bytes).ok().filter(|bytes| *bytes > 0)
-}
-
-/// A decimal number in thousandths: `1.5` is 1500. `None` for anything else, and for more than three decimals.
-pub(super) fn thousandths(text: &str) -> Option<u64> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let digits = |text: &str| text.chars().all(|c| c.is_ascii_digit());
-    if whole.is_empty() || !digits(whole) || !digits(fraction) || fraction.len() > 3 {
-        return None;
-    }
-    let fraction: u64 = format!("{fraction:0<3}").parse().ok()?;
-    whole.parse::<u64>().ok()?.checked_mul(1000)?.checked_add(fraction)
 }
