@@ -462,7 +462,17 @@ impl Model {
 
     /// The strongest definitions of a path.
     pub fn strongest<'m>(&'m self, path: &'m Path) -> Vec<&'m Definition> {
-        self.said(path).filter(|definition| !self.said(path).any(|other| self.beats(other, definition))).collect()
+        let mut strongest: Vec<&Definition> =
+            self.said(path).filter(|definition| !self.said(path).any(|other| self.beats(other, definition))).collect();
+        // Of removals around the path that are alike in everything but their line, the first stands for all.
+        let mut seen = Vec::new();
+        strongest.retain(|definition| {
+            let alike = (&definition.path, definition.class, definition.scope, matches!(definition.what, What::Replace));
+            let known = definition.path != *path && seen.contains(&alike);
+            seen.push(alike);
+            !known
+        });
+        strongest
     }
 
     pub fn evaluate(&self) -> Result {
