@@ -22,6 +22,7 @@ mod errors;
 mod fix;
 mod format;
 mod generated;
+mod grammar;
 mod hostile;
 mod identity;
 mod identity_properties;

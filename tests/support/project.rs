@@ -350,8 +350,9 @@ impl Reader<'_> {
         let mut imports = Vec::new();
         for include in document::includes(&document) {
             let folder = &path[..path.rfind('/').map_or(0, |at| at + 1)];
-            let target = joined(folder, &include.target);
-            let Some(text) = self.project.text(&target) else {
+            let stack = include.target.strip_prefix("catalog:").and_then(silo::catalog::stack).map(str::to_string);
+            let target = if stack.is_some() { include.target.clone() } else { joined(folder, &include.target) };
+            let Some(text) = stack.or_else(|| self.project.text(&target)) else {
                 assert!(include.optional, "{target} is missing, which is the program's business: tests/cli.rs");
                 continue;
             };
