@@ -1,22 +1,25 @@
 use silo::lock::Artifact;
-use silo::lock::pypi::{Need, Project, Registry, Root, Target, Unsolved, normalized, resolve, specifiers};
+use silo::lock::pypi::{Need, Registry, Root, Target, Unsolved, normalized, resolve, specifiers};
+use silo::lock::simple::{Project, requirements};
 
-/// A project from versions (`version: files`) and what its newest version needs.
-fn project(version: &str, needs: &[&str], releases: &[(&str, &[&str])]) -> Option<Project> {
-    let releases: serde_json::Map<String, serde_json::Value> = releases
+/// A project from its files.
+fn project(releases: &[(&str, &[&str])]) -> Option<Project> {
+    let files: Vec<serde_json::Value> = releases
         .iter()
-        .map(|(version, files)| {
-            let files = files.iter().map(|name| {
-                let (name, python) = name.split_once('|').unwrap_or((name, ""));
-                serde_json::json!({ "filename": name, "digests": { "sha256": format!("{:0>64}", name.len()) }, "packagetype": if name.ends_with(".whl") { "bdist_wheel" } else { "sdist" }, "requires_python": python, "yanked": name.contains("yank") })
-            });
-            (version.to_string(), files.collect())
+        .flat_map(|(_, files)| files.iter())
+        .map(|name| {
+            let (name, python) = name.split_once('|').unwrap_or((name, ""));
+            serde_json::json!({ "filename": name, "url": name, "hashes": { "sha256": format!("{:0>64}", name.len()) }, "requires-python": python, "yanked": name.contains("yank") })
         })
         .collect();
-    Some(
-        serde_json::from_value(serde_json::json!({ "info": { "version": version, "requires_dist": needs }, "releases": releases }))
-            .unwrap(),
-    )
+    Some(Project::parse(serde_json::json!({ "files": files }).to_string().as_bytes()).unwrap())
+}
+
+/// Every wheel needs nothing.
+fn needless(registry: &mut Registry) {
+    let files = registry.projects.values().flatten().flat_map(|project| project.releases.values().flatten());
+    let names: Vec<String> = files.map(|file| file.filename.clone()).collect();
+    registry.requirements.extend(names.into_iter().map(|name| (name, Vec::new())));
 }
 
 fn root(name: &str, request: &str) -> Root {
@@ -37,20 +40,15 @@ fn the_newest_version_with_wheels_for_all_architectures_wins() {
     let mut registry = Registry::default();
     registry.projects.insert(
         "uv".to_string(),
-        project(
-            "3.0",
-            &[],
-            &[
-                ("1.0", &["uv-1.0-py3-none-manylinux_2_17_x86_64.manylinux2014_x86_64.whl", "uv-1.0-py3-none-manylinux2014_aarch64.whl"]),
-                ("1.1", &["uv-1.1-py3-none-manylinux_2_17_x86_64.whl", "uv-1.1-py3-none-manylinux_2_99_aarch64.whl"]),
-                ("1.2", &["uv-1.2-yank-py3-none-any.whl", "uv-1.2.tar.gz"]),
-                ("2.0rc1", &["uv-2.0rc1-py3-none-any.whl"]),
-                ("3.0", &["uv-3.0-py3-none-any.whl|>=3.99"]),
-            ],
-        ),
+        project(&[
+            ("1.0", &["uv-1.0-py3-none-manylinux_2_17_x86_64.manylinux2014_x86_64.whl", "uv-1.0-py3-none-manylinux2014_aarch64.whl"]),
+            ("1.1", &["uv-1.1-py3-none-manylinux_2_17_x86_64.whl", "uv-1.1-py3-none-manylinux_2_99_aarch64.whl"]),
+            ("1.2", &["uv-1.2-1yank-py3-none-any.whl", "uv-1.2.tar.gz"]),
+            ("2.0rc1", &["uv-2.0rc1-py3-none-any.whl"]),
+            ("3.0", &["uv-3.0-py3-none-any.whl|>=3.99"]),
+        ]),
     );
-    registry.requirements.insert(("uv".to_string(), "1.0".to_string()), Some(Vec::new()));
-    registry.requirements.insert(("uv".to_string(), "2.0rc1".to_string()), Some(Vec::new()));
+    needless(&mut registry);
     assert_eq!(
         files(&[root("UV", "latest")], &registry),
         ["uv-1.0-py3-none-manylinux2014_aarch64.whl arm64", "uv-1.0-py3-none-manylinux_2_17_x86_64.manylinux2014_x86_64.whl amd64"]
@@ -69,7 +67,8 @@ fn compiled_wheels_are_for_the_right_python() {
         .flat_map(|python| ["x86_64", "aarch64"].map(|arch| wheel(python, arch)))
         .collect();
     let list: Vec<&str> = list.iter().map(String::as_str).collect();
-    registry.projects.insert("c".to_string(), project("1.0", &[], &[("1.0", &list)]));
+    registry.projects.insert("c".to_string(), project(&[("1.0", &list)]));
+    needless(&mut registry);
     assert_eq!(
         files(&[root("c", "")], &registry),
         ["c-1.0-cp311-cp311-manylinux2014_aarch64.whl arm64", "c-1.0-cp311-cp311-manylinux2014_x86_64.whl amd64"]
@@ -86,18 +85,19 @@ fn dependencies_markers_and_extras() {
         let files: Vec<String> = versions.iter().map(|version| any(name, version)).collect();
         let lists: Vec<[&str; 1]> = files.iter().map(|file| [file.as_str()]).collect();
         let releases: Vec<(&str, &[&str])> = versions.iter().zip(&lists).map(|(version, list)| (*version, &list[..])).collect();
-        registry.projects.insert(name.to_string(), project(versions.last().unwrap(), needs, &releases));
+        registry.projects.insert(name.to_string(), project(&releases));
+        let needs: Vec<String> = needs.iter().map(|text| text.to_string()).collect();
+        registry.requirements.extend(files.iter().map(|file| (file.clone(), needs.clone())));
     };
     add(&mut registry, "app", &["Lib_X[fast] >=1,<2", "win ; sys_platform == 'win32'", "old ; python_version < '3.8'"], &["1.0"]);
     add(&mut registry, "lib-x", &[], &["1.5", "2.0"]);
-    assert_eq!(
-        resolve(&[root("app", "")], &Target::default(), &registry),
-        Err(Unsolved::Need([Need::Version("lib-x".to_string(), "1.5".to_string())].into()))
-    );
-    registry.requirements.insert(
-        ("lib-x".to_string(), "1.5".to_string()),
-        Some(vec!["quick; extra == 'fast'".to_string(), "slow; extra == 'slow'".to_string()]),
-    );
+    // What a wheel needs is never guessed.
+    registry.requirements.remove("lib-x-1.5-py3-none-any.whl");
+    let Err(Unsolved::Need(need)) = resolve(&[root("app", "")], &Target::default(), &registry) else { panic!() };
+    assert!(matches!(need.first(), Some(Need::Wheel(name, file)) if name == "lib-x" && file.filename == "lib-x-1.5-py3-none-any.whl"));
+    registry
+        .requirements
+        .insert("lib-x-1.5-py3-none-any.whl".to_string(), vec!["quick; extra == 'fast'".to_string(), "slow; extra == 'slow'".to_string()]);
     assert_eq!(
         resolve(&[root("app", "")], &Target::default(), &registry),
         Err(Unsolved::Need([Need::Project("quick".to_string())].into()))
@@ -124,4 +124,16 @@ fn requests_as_people_write_them() {
     assert!(allows("", "9") && allows("latest", "9"));
     assert!(specifiers("lts").is_err());
     assert_eq!(normalized("Foo__Bar.-baz"), "foo-bar-baz");
+}
+
+#[test]
+fn pages_of_both_forms_say_the_same() {
+    let json = br#"{"files": [{"filename": "a-1.0-py3-none-any.whl", "url": "../a.whl", "hashes": {"sha256": "AB"}, "requires-python": ">=3.8", "yanked": "bad", "core-metadata": {"sha256": "CD"}}]}"#;
+    let html = br#"<html><a class=x href="../a.whl#sha256=ab" data-requires-python="&gt;=3.8" data-yanked="bad" data-core-metadata="sha256=cd">a-1.0-py3-none-any.whl</a>"#;
+    let project = Project::parse(json).unwrap();
+    assert_eq!(project, Project::parse(html).unwrap());
+    assert!(project.releases["1.0"][0].yanked);
+    let text = "Metadata-Version: 2.1\nName: a\nRequires-Dist: b (>=1)\n\nRequires-Dist: no\n";
+    assert_eq!(requirements(text), Some(vec!["b (>=1)".to_string()]));
+    assert_eq!(requirements("<html>"), None);
 }

@@ -243,7 +243,7 @@ async fn endpoints_come_from_the_clients_configuration() {
     let npm = NpmEndpoint::find(&here).await.unwrap();
     assert_eq!(npm.document("left"), ("https://npm.example.test/all/left".to_string(), None));
     assert_eq!(npm.document("@acme/x"), ("https://acme.example.test/@acme%2fx".to_string(), Some("Bearer secret".to_string())));
-    assert_eq!(pypi(&here).await.unwrap(), "https://pypi.example.test/root/");
+    assert_eq!(pypi(&here).await.unwrap(), "https://pypi.example.test/root/simple/");
     // The project's own counts too, but not with values of the host unless it is trusted.
     let text = "@own:registry=https://own.example.test/\n//own.example.test/:_authToken=${TOKEN}\n@evil:registry=https://evil.example.test/${TOKEN}\n";
     for (expansion, registry, token) in [
