@@ -1,6 +1,7 @@
 use silo::lock::Artifact;
 use silo::lock::pypi::{Need, Registry, Root, Target, Unsolved, normalized, resolve, specifiers};
 use silo::lock::simple::{Project, requirements};
+use silo::lock::wheel::{Unread, Wheel, metadata};
 
 /// A project from its files.
 fn project(releases: &[(&str, &[&str])]) -> Option<Project> {
@@ -80,7 +81,7 @@ fn compiled_wheels_are_for_the_right_python() {
 #[test]
 fn dependencies_markers_and_extras() {
     let mut registry = Registry::default();
-    let any = |name: &str, version: &str| format!("{name}-{version}-py3-none-any.whl");
+    let any = |name: &str, version: &str| format!("{}-{version}-py3-none-any.whl", name.replace('-', "_"));
     let add = |registry: &mut Registry, name: &str, needs: &[&str], versions: &[&str]| {
         let files: Vec<String> = versions.iter().map(|version| any(name, version)).collect();
         let lists: Vec<[&str; 1]> = files.iter().map(|file| [file.as_str()]).collect();
@@ -92,12 +93,12 @@ fn dependencies_markers_and_extras() {
     add(&mut registry, "app", &["Lib_X[fast] >=1,<2", "win ; sys_platform == 'win32'", "old ; python_version < '3.8'"], &["1.0"]);
     add(&mut registry, "lib-x", &[], &["1.5", "2.0"]);
     // What a wheel needs is never guessed.
-    registry.requirements.remove("lib-x-1.5-py3-none-any.whl");
+    registry.requirements.remove("lib_x-1.5-py3-none-any.whl");
     let Err(Unsolved::Need(need)) = resolve(&[root("app", "")], &Target::default(), &registry) else { panic!() };
-    assert!(matches!(need.first(), Some(Need::Wheel(name, file)) if name == "lib-x" && file.filename == "lib-x-1.5-py3-none-any.whl"));
+    assert!(matches!(need.first(), Some(Need::Wheel(name, file)) if name == "lib-x" && file.filename == "lib_x-1.5-py3-none-any.whl"));
     registry
         .requirements
-        .insert("lib-x-1.5-py3-none-any.whl".to_string(), vec!["quick; extra == 'fast'".to_string(), "slow; extra == 'slow'".to_string()]);
+        .insert("lib_x-1.5-py3-none-any.whl".to_string(), vec!["quick; extra == 'fast'".to_string(), "slow; extra == 'slow'".to_string()]);
     assert_eq!(
         resolve(&[root("app", "")], &Target::default(), &registry),
         Err(Unsolved::Need([Need::Project("quick".to_string())].into()))
@@ -108,7 +109,7 @@ fn dependencies_markers_and_extras() {
     add(&mut registry, "quick", &[], &["0.1"]);
     assert_eq!(
         files(&[root("app", "1.0")], &registry),
-        ["app-1.0-py3-none-any.whl", "lib-x-1.5-py3-none-any.whl", "quick-0.1-py3-none-any.whl"]
+        ["app-1.0-py3-none-any.whl", "lib_x-1.5-py3-none-any.whl", "quick-0.1-py3-none-any.whl"]
     );
 }
 
@@ -136,4 +137,52 @@ fn pages_of_both_forms_say_the_same() {
     let text = "Metadata-Version: 2.1\nName: a\nRequires-Dist: b (>=1)\n\nRequires-Dist: no\n";
     assert_eq!(requirements(text), Some(vec!["b (>=1)".to_string()]));
     assert_eq!(requirements("<html>"), None);
+}
+
+/// A zip with one file that is not packed, after a folder of `before` bytes that nobody lists.
+pub fn zip(name: &str, text: &str, before: usize) -> Vec<u8> {
+    let mut crc = flate2::Crc::new();
+    crc.update(text.as_bytes());
+    let size = u32::try_from(text.len()).unwrap().to_le_bytes();
+    let sizes = [&crc.sum().to_le_bytes()[..], &size, &size, &u16::try_from(name.len()).unwrap().to_le_bytes(), &[0, 0]].concat();
+    let mut zip = vec![0; before];
+    zip.extend([b"PK\x03\x04".as_slice(), &[0; 10], &sizes, name.as_bytes(), text.as_bytes()].concat());
+    let list = zip.len();
+    let at = u32::try_from(before).unwrap().to_le_bytes();
+    zip.extend([b"PK\x01\x02".as_slice(), &[0; 12], &sizes, &[0; 10], &at, name.as_bytes()].concat());
+    let len = u32::try_from(zip.len() - list).unwrap().to_le_bytes();
+    zip.extend([b"PK\x05\x06".as_slice(), &[0; 8], &len, &u32::try_from(list).unwrap().to_le_bytes(), &[0, 0]].concat());
+    zip
+}
+
+#[test]
+fn metadata_is_read_from_pieces_of_a_wheel() {
+    let text = format!("Metadata-Version: 2.1\nRequires-Dist: b\n\n{}", "x".repeat(100_000));
+    let whole = zip("a-1.0.dist-info/METADATA", &text, 5);
+    let size = u64::try_from(whole.len()).unwrap();
+    let tail = whole.len() - usize::try_from(silo::lock::wheel::TAIL).unwrap();
+    let mut wheel = Wheel { size, parts: vec![(tail as u64, whole[tail..].to_vec())] };
+    let mut asked = 0;
+    let read = loop {
+        match metadata(&wheel) {
+            Err(Unread::Need(range)) => {
+                asked += 1;
+                wheel.parts.push((range.start, whole[range.start as usize..range.end as usize].to_vec()));
+            }
+            other => break other,
+        }
+    };
+    assert_eq!((read, asked), (Ok(text), 2));
+    // No cut and no changed byte of a wheel does harm.
+    let small = zip("a-1.0.dist-info/METADATA", "Metadata-Version: 2.1\n", 0);
+    for at in 0..small.len() {
+        let cut = Wheel { size: at as u64, parts: vec![(0, small[..at].to_vec())] };
+        assert!(matches!(metadata(&cut), Err(Unread::Broken(_))), "{at}");
+        let mut changed = small.clone();
+        changed[at] ^= 0xff;
+        drop(metadata(&Wheel { size: small.len() as u64, parts: vec![(0, changed)] }));
+    }
+    let none = zip("a-1.0.dist-info/RECORD", "", 0);
+    let none = Wheel { size: none.len() as u64, parts: vec![(0, none)] };
+    assert_eq!(metadata(&none), Err(Unread::Broken("it has no METADATA")));
 }
