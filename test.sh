@@ -1,5 +1,6 @@
 #!/bin/sh
-# Everything that must pass: formatting, lints, unit and snapshot tests, tests on a real engine, the speed bars.
+# Everything that must pass: formatting, lints, unit and snapshot tests, tests on a real engine, fuzzing, the speed
+# bars.
 #   ./test.sh          all of it
 #   ./test.sh quick    without engine and network
 set -eu
@@ -22,13 +23,16 @@ fi
 
 ./scripts/engine.sh
 ./scripts/hadolint.sh
-for tool in npm python3 git setpriv; do
-    command -v "$tool" >/dev/null || { echo "the tests ask $tool; install it (Debian: npm, python3, git, util-linux)" >&2; exit 1; }
+for tool in c++ npm python3 git setpriv; do
+    command -v "$tool" >/dev/null || { echo "the tests ask $tool; install it (Debian: g++, npm, python3, git, util-linux)" >&2; exit 1; }
 done
 step "release build"
 cargo build --locked --release --quiet
 step tests
 PATH="$PWD/target/tools/bin:$PATH" cargo test --locked --quiet
+step "fuzzing"
+timeout 1200 ./scripts/fuzz.sh 45 >target/fuzz.log 2>&1 || { tail -n 60 target/fuzz.log >&2; exit 1; }
+grep -E '^(Done|stat::peak)' target/fuzz.log
 step "README, as a stranger runs it"
 SILO_TRY=$(mktemp -d) ./try.sh
 step speed

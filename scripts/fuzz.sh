@@ -8,7 +8,8 @@ seconds="${1:-60}"
 host=$(rustc -vV | sed -n 's/^host: //p')
 passes="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters"
 passes="$passes -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares"
-# With --target, programs that run while building are built without counters.
+# With --target, programs that run while building are built without counters. What is built here is of use to nothing else, and stays here.
+export CARGO_TARGET_DIR=target
 RUSTFLAGS="$passes --cfg fuzzing" cargo build --quiet --release --locked --target "$host"
 
 # Every case of the tests is a seed: its files in the order of the target's layers, a byte 0x1f between them.
@@ -25,5 +26,5 @@ for file in ../schemas/examples/*.kdl ../examples/*/silo.kdl ../images/*/*.kdl; 
     cp "$file" "$seeds/$(echo "$file" | tr / _)"
 done
 
-exec "${CARGO_TARGET_DIR:-target}/$host/release/compile" target/corpus "$seeds" -max_total_time="$seconds" -timeout=2 -rss_limit_mb=1024 -max_len=8192 \
+exec "target/$host/release/compile" target/corpus "$seeds" -max_total_time="$seconds" -timeout=5 -rss_limit_mb=1024 -max_len=8192 \
     -use_value_profile=0 -dict=words.txt -artifact_prefix=found/ -print_final_stats=1

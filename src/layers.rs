@@ -242,6 +242,10 @@ const DEFAULT_BACKEND: &str = "docker";
 fn merge_stratum(files: &[File], facts: &Facts, stratum: Stratum) -> (Layered, Problems) {
     let mut problems = Problems::default();
     let (statements, scopes) = decompose::decompose(files, facts, stratum, &mut problems);
+    if problems.has_errors() {
+        // There are too many conditions; what they come to is of no use.
+        return (Layered::default(), problems);
+    }
     let order = order::Order::of(files, scopes);
     let (nodes, definitions) = evaluate::evaluate(&order, statements, &mut problems);
     (Layered { nodes, definitions }, problems)

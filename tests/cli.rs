@@ -754,10 +754,10 @@ fn init_is_config_init() {
 #[test]
 fn import_writes_once_and_says_what_it_leaves_out() {
     let place = Place::new();
-    place.write("mise.toml", "[tools]\nnode = \"22\"\nterraform = \"1\"\n").write("tools.txt", "nodejs 20\n");
+    place.write("mise.toml", "[tools]\nnode = \"22\"\npulumi = \"1\"\n").write("tools.txt", "nodejs 20\n");
     let ran = place.run(&["import", "mise.toml", "--stdout"]);
     assert!(ran.expect(0).out.contains("language \"node\" version=\"22\" // mise.toml:2"), "{}", ran.out);
-    assert!(ran.err.contains("mise.toml:3: terraform: ") && !place.repository().join("silo.kdl").exists(), "{}", ran.err);
+    assert!(ran.err.contains("mise.toml:3: pulumi: ") && !place.repository().join("silo.kdl").exists(), "{}", ran.err);
     place.run(&["import", "mise.toml"]).expect(0);
     place.run(&["check"]).expect(0);
     let written = fs::read_to_string(place.repository().join("silo.kdl")).unwrap();

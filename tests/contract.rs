@@ -301,7 +301,7 @@ fn paths_are_compared_as_what_they_may_be() {
         ("/", "which may be, hold or lie under `~/.ssh`"),
         ("../x", "which may be, hold or lie under `~/.ssh`"),
         ("~/../x", "which may be, hold or lie under `~/.ssh`"),
-        ("%{option.x}/y", "which may be, hold or lie under `~/.ssh`"),
+        ("%{user}/y", "which may be, hold or lie under `~/.ssh`"),
     ] {
         assert_eq!(mounted(path, keys).as_deref(), Some(why), "{path}");
     }

@@ -66,13 +66,13 @@ fn what_is_said_further_out_counts_and_the_rest_is_told() {
 #[test]
 fn what_nobody_knows_is_told() {
     let (rules, _) = rules(&Catalog::builtin(), &mut Sources::default());
-    assert!(rules.knows("Makefile") && !rules.reads("Makefile") && rules.reads("web/package.json") && !rules.knows("README.md"));
-    let proposal = of(&[("Makefile", ""), ("package.json", "{"), (".tool-versions", ""), ("Package.swift", "")]);
+    assert!(rules.knows("stack.yaml") && !rules.reads("stack.yaml") && rules.reads("web/package.json") && !rules.knows("README.md"));
+    let proposal = of(&[("meson.build", ""), ("package.json", "{"), (".tool-versions", ""), ("Package.swift", "")]);
     let remarks = proposal.remarks().join("\n");
     for said in ["define language swift", "silo import .tool-versions", "package.json:1: not read: this is not JSON"] {
         assert!(remarks.contains(said), "{remarks}");
     }
-    assert_eq!(proposal.packages, [("make".to_string(), "Makefile".to_string())]);
+    assert_eq!(proposal.packages, ["build-essential", "meson"].map(|package| (package.to_string(), "meson.build".to_string())));
 }
 
 #[test]

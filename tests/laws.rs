@@ -8,10 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
+use silo::contract;
 use silo::document::{self, Node, Value};
 use silo::layers;
 use silo::problem::{Code, Severity};
-use silo::source::{Layer, Sources};
+use silo::source::{Layer, Source, Sources};
 
 use naive::{Path, Result, What, flat, model};
 use written::{
@@ -125,6 +126,29 @@ fn removal(which: usize) -> (Line, &'static str) {
 
 const REMOVALS: usize = 9;
 
+/// What a contract asks.
+fn predicate(which: usize) -> Line {
+    let line = |text: &str| Line::new(text);
+    match which {
+        0 => line("present"),
+        1 => line("absent"),
+        2 => line("enum").argument("a").argument("1"),
+        3 => line("matches").argument("^[a-z]"),
+        4 => line("min").word(None, None, Value::Integer(2)),
+        5 => line("max").argument("1GiB"),
+        6 => line("satisfies").argument(">=2"),
+        7 => line("length").word(Some("max"), None, Value::Integer(1)),
+        8 => line("under").argument("/a"),
+        9 => line("starts-with").argument("/"),
+        10 => line("type").argument("version"),
+        11 => line("each").child(predicate(2)),
+        12 => line("any-of").child(predicate(3)).child(predicate(9)),
+        _ => line("not").child(predicate(3)),
+    }
+}
+
+const PREDICATES: usize = 14;
+
 fn is_condition(line: &Line) -> bool {
     matches!(line.name.as_str(), "when" | "repo")
 }
@@ -149,7 +173,7 @@ fn written_where_it_says(nodes: &[Node], sources: &Sources, texts: usize) -> Tes
             prop_assert!(sources.iter().take(texts).any(|(id, _)| id == entry.span.source));
             let mut scratch = Sources::default();
             let text = format!("x {slice}\n");
-            let id = scratch.add(silo::source::Source { name: String::new(), text: text.clone(), layer: PROJECT });
+            let id = scratch.add(Source { name: String::new(), text: text.clone(), layer: PROJECT });
             let read = document::parse(id, &text).0.unwrap();
             let says = read.nodes[0].entries.iter().any(|other| other.value == entry.value) || entry.value.as_str() == Some(slice);
             prop_assert!(says, "{:?} is not what {slice:?} says", entry.value);
@@ -472,13 +496,83 @@ proptest! {
         prop_assert_eq!(meaning(&guarded.merge()), meaning(&ranked.merge()));
     }
 
-    /// A contract judges values; it never makes one.
+    /// A contract judges values; it never makes one, and mends nothing of what is wrong already.
     #[test]
-    fn a_contract_changes_no_value(files in any_files(3), file in any::<prop::sample::Index>(), on in 0..SLOTS) {
-        let contract = Line::new("contract").property("on", slot(on).1).child(Line::new("doc").argument("why"));
-        let mut with = files.clone();
-        with.0[file.index(files.0.len())].lines.push(contract);
-        prop_assert_eq!(meaning(&with.merge()), meaning(&files.merge()));
+    fn a_contract_changes_no_value(files in any_files(3), at in prop::array::uniform2(any::<prop::sample::Index>()), on in prop::array::uniform2(0..SLOTS), asks in prop::array::uniform2(0..PREDICATES)) {
+        let with = |files: &Files, which: usize| {
+            let contract = Line::new("contract").property("on", slot(on[which]).1).child(Line::new("doc").argument("why")).child(predicate(asks[which]));
+            let mut with = files.clone();
+            with.0[at[which].index(files.0.len())].lines.push(contract);
+            with
+        };
+        let broken = |merged: &Merged| {
+            let told = contract::check(&merged.layered.nodes);
+            told.iter().map(|problem| (problem.code, problem.message.clone())).collect::<BTreeSet<_>>()
+        };
+        let held = |merged: &Merged| {
+            let nodes: Vec<Node> = merged.layered.nodes.iter().filter(|node| node.name != "contract").cloned().collect();
+            document::print(&nodes)
+        };
+        let (none, one) = (files.merge(), with(&files, 0));
+        let (one, two) = (one.merge(), with(&one, 1).merge());
+        for merged in [&one, &two] {
+            prop_assert_eq!(meaning(merged), meaning(&none));
+            prop_assert_eq!(held(merged), held(&none));
+            prop_assert_eq!(meaning_of_errors(merged), meaning_of_errors(&none));
+        }
+        prop_assert!(broken(&none).is_empty());
+        prop_assert!(broken(&one).is_subset(&broken(&two)), "{:?} and then {:?}", broken(&one), broken(&two));
+    }
+
+    /// However a file is written, formatting it changes nothing that it says and no comment; and a file that is formatted stays as it is.
+    #[test]
+    fn formatting_is_invisible(files in any_files(3), seed in any::<u64>()) {
+        let texts: Vec<String> = files.0.iter().map(|text| written::scruffy(&text.lines, seed)).collect();
+        let mut formatted = Vec::new();
+        for (text, file) in texts.iter().zip(&files.0) {
+            let mut sources = Sources::default();
+            let id = sources.add(Source { name: "x.kdl".into(), text: text.clone(), layer: file.layer });
+            let once = document::format(id, text).map_err(|error| TestCaseError::fail(format!("{error:?}\n{text}")))?;
+            let again = document::format(id, &once);
+            prop_assert_eq!(again.as_ref(), Ok(&once), "{}", text);
+            for comment in ["/* gap */", "/-", "// end", "/* between */", "// start", "/* last */"] {
+                prop_assert_eq!(once.matches(comment).count(), text.matches(comment).count(), "{}\n{}", text, &once);
+            }
+            formatted.push(once);
+        }
+        let plain = files.merge();
+        for merged in [files.read_as(&texts), files.read_as(&formatted)] {
+            prop_assert_eq!(merged.printed(), plain.printed());
+            prop_assert_eq!(meaning_of_errors(&merged), meaning_of_errors(&plain));
+        }
+    }
+
+    /// Whoever overrides a variable changes every text that speaks of it, and nothing else: as if all had written its value.
+    #[test]
+    fn what_speaks_of_a_variable_follows_it(files in any_files(3), at in any::<prop::sample::Index>(), stronger in 0usize..4) {
+        let speaking = |instead: &str| {
+            let change = |value: &mut Value| if let Value::String(text) = value { *text = text.replace('1', instead) };
+            // The text of a script without an `id` is its name, which is the text as it was written.
+            let named_by_text = |line: &Line| matches!(line.name.as_str(), "pre_run" | "post_build" | "run") && line.words.iter().all(|word| word.name.is_none());
+            files.clone().each(|line| if !named_by_text(line) { line.words.iter_mut().for_each(|word| change(&mut word.value)) })
+        };
+        let said = |files: Files, by: Option<&str>| {
+            let variable = |value: &str| Line::new("vars").child(Line::new("v").argument(value));
+            let mut with = files;
+            let first = at.index(with.0.len());
+            with.0[first].lines.push(variable("7"));
+            if let Some(value) = by {
+                let layer = [Layer::Environment, Layer::CommandLine, Layer::Local(9), Layer::Project(9)][stronger];
+                with = with.with(layer, vec![variable("%{vars.w}"), Line::new("vars").child(Line::new("w").argument(value))]);
+            }
+            with.merge()
+        };
+        for by in [None, Some("8")] {
+            let (follows, written) = (said(speaking("%{vars.v}"), by), said(speaking(by.unwrap_or("7")), by));
+            prop_assert_eq!(meaning(&follows), meaning(&written));
+            prop_assert_eq!(follows.printed(), written.printed());
+            prop_assert_eq!(has_errors(&follows), has_errors(&written));
+        }
     }
 
     #[test]

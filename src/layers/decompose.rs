@@ -146,7 +146,7 @@ impl Reader<'_> {
         if !holds && self.stratum != Stratum::Asking {
             return;
         }
-        if self.scopes.iter().rev().take(MAX_CONDITIONS + 1).filter(|scope| !scope.around.is_empty()).count() > MAX_CONDITIONS {
+        if self.scopes.iter().rev().take(MAX_CONDITIONS + 1).filter(|scope| !scope.around.is_empty()).count() >= MAX_CONDITIONS {
             self.full.get_or_insert(node.name_span);
             return;
         }

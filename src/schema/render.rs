@@ -57,6 +57,20 @@ pub fn kdl_schema() -> String {
         schema_node(&mut out, rule, 1, &mut Vec::new());
     }
     out.push_str("}\n");
+    without_empty_blocks(&out)
+}
+
+/// A block with nothing in it stands on one line.
+fn without_empty_blocks(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut lines = text.lines().peekable();
+    while let Some(line) = lines.next() {
+        out.push_str(line);
+        if line.ends_with('{') && lines.next_if(|next| next.trim() == "}").is_some() {
+            out.push_str(" }");
+        }
+        out.push('\n');
+    }
     out
 }
 

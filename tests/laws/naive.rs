@@ -412,6 +412,9 @@ impl Reader<'_> {
     }
 }
 
+/// Where an item of a list stands: its number, then its file, then its line.
+type Rank = (i32, (Layer, usize, usize));
+
 impl Model {
     /// Whether `a` is strictly stronger than `b`.
     pub fn beats(&self, a: &Definition, b: &Definition) -> bool {
@@ -459,7 +462,17 @@ impl Model {
 
     /// The strongest definitions of a path.
     pub fn strongest<'m>(&'m self, path: &'m Path) -> Vec<&'m Definition> {
-        self.said(path).filter(|definition| !self.said(path).any(|other| self.beats(other, definition))).collect()
+        let mut strongest: Vec<&Definition> =
+            self.said(path).filter(|definition| !self.said(path).any(|other| self.beats(other, definition))).collect();
+        // Of removals around the path that are alike in everything but their line, the first stands for all.
+        let mut seen = Vec::new();
+        strongest.retain(|definition| {
+            let alike = (&definition.path, definition.class, definition.scope, matches!(definition.what, What::Replace));
+            let known = definition.path != *path && seen.contains(&alike);
+            seen.push(alike);
+            !known
+        });
+        strongest
     }
 
     pub fn evaluate(&self) -> Result {
@@ -469,7 +482,7 @@ impl Model {
     }
 
     fn block(&self, parent: Option<&Path>, result: &mut Result) {
-        let mut order: Vec<((i32, (Layer, usize, usize)), Path)> = Vec::new();
+        let mut order: Vec<(Rank, Path)> = Vec::new();
         for path in self.entities.iter().filter(|(_, of)| of.as_ref() == parent).map(|(path, _)| path) {
             if !self.decide(path, result) {
                 continue;

@@ -125,6 +125,50 @@ pub fn print(lines: &[Line]) -> String {
     out
 }
 
+/// What people put between words, between nodes, and at the end of a node, where it says nothing.
+const GAPS: [&str; 6] = [" ", "  ", "\t", " /* gap */ ", " \\\n  ", " /-off "];
+const BREAKS: [&str; 8] = ["\n", ";", "\r\n", "\n\n\n", " // end\n", "\n/* between */\n", "\n/-off 1 { x; }\n", " ;\n \t"];
+
+/// The same nodes, as somebody writes them who does not care how they look. The seed chooses.
+pub fn scruffy(lines: &[Line], seed: u64) -> String {
+    fn choose<'a>(seed: &mut u64, from: &[&'a str]) -> &'a str {
+        *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        // Half of all choices are the plain one.
+        from[((*seed >> 33) as usize % (from.len() * 2)).saturating_sub(from.len())]
+    }
+    fn write(out: &mut String, lines: &[Line], seed: &mut u64) {
+        for line in lines {
+            out.push_str(choose(seed, &["", "    ", "\t", " "]));
+            if let Some(annotation) = &line.annotation {
+                out.push_str(&format!("({}){}", annotated(annotation), choose(seed, &["", " "])));
+            }
+            out.push_str(&if choose(seed, &["", "quoted"]).is_empty() { line.name.clone() } else { document::quote(&line.name) });
+            for word in &line.words {
+                out.push_str(choose(seed, &GAPS));
+                if let Some(name) = &word.name {
+                    out.push_str(&format!("{name}{}", choose(seed, &["=", " = "])));
+                }
+                if let Some(annotation) = &word.annotation {
+                    out.push_str(&format!("( {} )", annotated(annotation)));
+                }
+                match &word.value {
+                    Value::String(text) if choose(seed, &["", "raw"]) == "raw" => out.push_str(&format!("#\"{text}\"#")),
+                    value => document::print_value(out, value),
+                }
+            }
+            if !line.children.is_empty() {
+                out.push_str(choose(seed, &[" {\n", "{", " { // start\n", "  {\n\n"]));
+                write(out, &line.children, seed);
+                out.push_str(choose(seed, &["}", "\n}", "/* last */}"]));
+            }
+            out.push_str(choose(seed, &BREAKS));
+        }
+    }
+    let mut out = String::new();
+    write(&mut out, lines, &mut seed.clone());
+    out
+}
+
 impl fmt::Debug for Files {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, text) in self.0.iter().enumerate() {
@@ -145,6 +189,18 @@ impl Files {
             files.push(File { imports: text.imports.clone(), ..File::new(text.layer, document) });
         }
         (sources, files)
+    }
+
+    /// Reads these texts instead of its own.
+    pub fn read_as(&self, texts: &[String]) -> Merged {
+        let mut sources = Sources::default();
+        let read = |(index, (file, text)): (usize, (&Text, &String))| {
+            let document = parse(&mut sources, &format!("{index}.kdl"), file.layer, text);
+            File { imports: file.imports.clone(), ..File::new(file.layer, document) }
+        };
+        let files: Vec<File> = self.0.iter().zip(texts).enumerate().map(read).collect();
+        let (layered, problems) = merge(&files);
+        Merged { sources, files, layered, problems }
     }
 
     pub fn merge(&self) -> Merged {
@@ -449,7 +505,7 @@ pub fn script(gene: Gene) -> Line {
 
 /// Any node, but half of them conditions.
 pub fn conditional(gene: Gene) -> Line {
-    line([if gene[0] % 2 == 0 { 14 } else { gene[0] }, gene[1], gene[2], gene[3], gene[4], gene[5], gene[6], gene[7]])
+    line([if gene[0].is_multiple_of(2) { 14 } else { gene[0] }, gene[1], gene[2], gene[3], gene[4], gene[5], gene[6], gene[7]])
 }
 
 /// Likewise, of nodes that genes are made into by `line`.

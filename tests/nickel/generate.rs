@@ -190,7 +190,7 @@ fn case(seed: u64) -> Case {
     let mut case = Case { files: Vec::new(), said: Vec::new() };
     let mut rank = 0;
     for (layer, _) in LAYERS {
-        if !dice.one_in(2) && !(layer == "project") {
+        if !dice.one_in(2) && layer != "project" {
             continue;
         }
         let siblings = if dice.one_in(2) { 2 + dice.roll(2) } else { 0 };
@@ -277,7 +277,7 @@ fn answers(cases: &[Case]) -> Vec<Value> {
     }
     let about_merging = |error: &&str| error.contains("non mergeable terms") || error.contains("cannot merge unequal arrays");
     let found: Vec<&str> = errors.split("error: ").skip(1).collect();
-    assert!(found.iter().all(|error| about_merging(&error)), "Nickel stops for another reason:\n{errors}");
+    assert!(found.iter().all(about_merging), "Nickel stops for another reason:\n{errors}");
     assert_eq!(found.len(), unanswered, "an error for each path without an answer:\n{errors}");
     all
 }

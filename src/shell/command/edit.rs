@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use silo::catalog::Catalog;
+use silo::contract;
 use silo::document;
 use silo::layers::{self, Edit, Refusal};
 use silo::problem::{Problems, Severity};
@@ -104,6 +105,7 @@ fn change(ui: &Ui, directory: Option<&Path>, path: &Path, changes: &[Edit]) -> R
 fn look(caller: &Caller, places: &Places, instead: Option<(&Path, &str)>) -> (Merged, Problems) {
     let mut merged = Merged::of(caller, places, instead);
     let mut problems = merged.problems.clone();
+    problems.extend_new(contract::check(&merged.layered.nodes));
     let (catalog, found) = Catalog::new(&merged.layered.nodes);
     problems.extend_new(found);
     let (_, found) = spec_decode::decode(&merged.layered.nodes, &catalog, &mut merged.sources);

@@ -7,8 +7,8 @@ use crate::document::{Entry, Node, Value};
 use crate::layers;
 use crate::problem::{Code, Edit, Problem};
 use crate::schema::contract::unknown_type;
-use crate::schema::surely;
 use crate::schema::types::{self, ValueType};
+use crate::schema::{nearest, surely};
 use crate::source::Span;
 use crate::spec::Kind;
 
@@ -100,12 +100,18 @@ impl Decoder<'_> {
                 None if definition.node.named("option").any(|option| option.text(0) == Some(name)) => {}
                 None => {
                     let names: Vec<&str> = described.keys().map(String::as_str).chain(["source"]).collect();
+                    let children = reserved(kind).iter().copied().filter(|child| !names.contains(child));
+                    let help = match nearest(name, children) {
+                        // Something that is no option, but may stand there.
+                        Some(near) => format!("did you mean `{near}`?"),
+                        None => suggestion(name, &names),
+                    };
                     let what = definition.node.text(1).unwrap_or("");
                     self.problem(
                         Problem::new(Code::UnknownOption, format!("{} `{what}` has no option `{name}`", kind.as_str()))
                             .at(span, "")
                             .at(definition.span, "defined here")
-                            .help(suggestion(name, &names))
+                            .help(help)
                             .fix_if(surely(name, names.iter().copied()).map(|near| Edit::words(span, name, near))),
                     );
                 }
