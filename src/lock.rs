@@ -8,8 +8,10 @@ pub mod checksum;
 pub mod npm;
 pub mod pypi;
 pub mod release;
+pub mod simple;
 pub mod template;
 pub mod version;
+pub mod wheel;
 
 mod apply;
 mod query;

@@ -1,4 +1,4 @@
-//! PyPI: which wheels of which projects, from what its JSON documents say.
+//! PyPI: which wheels of which projects, from the pages of an index and the wheels' own metadata.
 //!
 //! [`resolve`] never fetches anything: while it lacks a document it returns what it needs ([`Unsolved::Need`]). It goes breadth first and
 //! never back: two requirements that exclude each other are a failure that names both. Source: peps.python.org 425, 440, 508, 600.
@@ -8,65 +8,28 @@ use std::str::FromStr;
 
 use pep440_rs::{Version, VersionSpecifiers};
 use pep508_rs::{ExtraName, MarkerEnvironment, MarkerEnvironmentBuilder, Requirement, VerbatimUrl, VersionOrUrl};
-use serde::Deserialize;
 
+use super::simple::{File, Project};
 use super::version::Request;
 use crate::lock::Artifact;
 use crate::spec::Arch;
 
-/// `/pypi/NAME/json` or `/pypi/NAME/VERSION/json`.
-#[derive(Clone, Debug, Default, Deserialize)]
-pub struct Project {
-    /// About one version: the one asked for, otherwise the newest.
-    pub info: About,
-    /// Files of every version; missing in a version's own document.
-    #[serde(default)]
-    pub releases: BTreeMap<String, Vec<File>>,
-}
-
-/// What a version says about itself.
-#[derive(Clone, Debug, Default, Deserialize)]
-pub struct About {
-    /// Which version.
-    pub version: String,
-    /// What it needs.
-    #[serde(default)]
-    pub requires_dist: Option<Vec<String>>,
-}
-
-/// A file of a version.
-#[derive(Clone, Debug, Deserialize)]
-pub struct File {
-    /// Its name.
-    pub filename: String,
-    /// Its checksums by algorithm.
-    pub digests: BTreeMap<String, String>,
-    /// `bdist_wheel`, `sdist`.
-    pub packagetype: String,
-    /// Which Python it needs.
-    #[serde(default)]
-    pub requires_python: Option<String>,
-    /// Whether it was withdrawn.
-    #[serde(default)]
-    pub yanked: bool,
-}
-
-/// What the registry said so far; `None` when it has no such thing.
+/// What the index said so far.
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
-    /// `/pypi/NAME/json` by normalized name.
+    /// Projects by normalized name; `None` when it has no such thing.
     pub projects: BTreeMap<String, Option<Project>>,
-    /// What a version needs, by normalized name and version.
-    pub requirements: BTreeMap<(String, String), Option<Vec<String>>>,
+    /// What wheels need, by the name of the file.
+    pub requirements: BTreeMap<String, Vec<String>>,
 }
 
 /// Something that has to be asked.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Need {
-    /// A project's versions, by normalized name.
+    /// A project's files, by normalized name.
     Project(String),
-    /// What a version needs.
-    Version(String, String),
+    /// What a wheel needs: the normalized name of its project, and its file.
+    Wheel(String, File),
 }
 
 /// Why there is no answer.
@@ -181,22 +144,20 @@ pub fn resolve(roots: &[Root], target: &Target, registry: &Registry) -> Result<S
                 }
             };
             let Some(known) = chosen.get(&name) else { continue };
-            let own = registry.projects.get(&name).and_then(Option::as_ref).filter(|project| project.info.version == known.key);
-            let requires = match (own, registry.requirements.get(&(name.clone(), known.key.clone()))) {
-                (Some(project), _) => project.info.requires_dist.clone().unwrap_or_default(),
-                (None, Some(requires)) => requires.clone().unwrap_or_default(),
-                (None, None) => {
-                    need.insert(Need::Version(name.clone(), known.key.clone()));
-                    continue;
-                }
-            };
             let by = format!("{name} {}", known.key);
-            for text in requires {
-                match Wanted::of_requirement(&text, &by, &new_extras, target) {
-                    Ok(Some(wanted)) => queue.push_back(wanted),
-                    Ok(None) => {}
-                    Err(reason) => {
-                        failures.insert(reason);
+            // Wheels of one version can need different things.
+            for (arch, file) in &known.files {
+                let Some(requires) = registry.requirements.get(&file.filename) else {
+                    need.insert(Need::Wheel(name.clone(), file.clone()));
+                    continue;
+                };
+                for text in requires {
+                    match Wanted::of_requirement(text, &by, &new_extras, *arch, target) {
+                        Ok(Some(wanted)) => queue.push_back(wanted),
+                        Ok(None) => {}
+                        Err(reason) => {
+                            failures.insert(reason);
+                        }
                     }
                 }
             }
@@ -208,7 +169,7 @@ pub fn resolve(roots: &[Root], target: &Target, registry: &Registry) -> Result<S
     if !need.is_empty() {
         return Err(Unsolved::Need(need));
     }
-    let mut wheels: Vec<Artifact> = chosen.values().flat_map(|known| known.wheels.clone()).collect();
+    let mut wheels: Vec<Artifact> = chosen.iter().flat_map(|(name, known)| known.wheels(name)).collect();
     wheels.sort();
     Ok(Solution { versions: chosen.into_iter().map(|(name, known)| (name, known.key)).collect(), wheels })
 }
@@ -219,7 +180,21 @@ struct Chosen {
     by: String,
     text: String,
     extras: BTreeSet<ExtraName>,
-    wheels: Vec<Artifact>,
+    /// Its wheels, each for one architecture or for all.
+    files: Vec<(Option<Arch>, File)>,
+}
+
+impl Chosen {
+    fn wheels(&self, name: &str) -> Vec<Artifact> {
+        let wheel = |(arch, file): &(Option<Arch>, File)| Artifact::Wheel {
+            name: name.to_string(),
+            version: self.key.clone(),
+            file: file.filename.clone(),
+            arch: *arch,
+            sha256: file.sha256.clone().unwrap_or_default(),
+        };
+        self.files.iter().map(wheel).collect()
+    }
 }
 
 struct Wanted {
@@ -245,12 +220,19 @@ impl Wanted {
         })
     }
 
-    fn of_requirement(text: &str, by: &str, extras: &BTreeSet<ExtraName>, target: &Target) -> Result<Option<Wanted>, String> {
+    fn of_requirement(
+        text: &str,
+        by: &str,
+        extras: &BTreeSet<ExtraName>,
+        only: Option<Arch>,
+        target: &Target,
+    ) -> Result<Option<Wanted>, String> {
         let requirement =
             Requirement::<VerbatimUrl>::from_str(text).map_err(|_| format!("{by} has the requirement `{text}`, which is not one"))?;
         let extras: Vec<ExtraName> = extras.iter().cloned().collect();
         let applies = Arch::ALL
             .iter()
+            .filter(|arch| only.is_none_or(|only| only == **arch))
             .any(|arch| environment(target, *arch).is_some_and(|environment| requirement.evaluate_markers(&environment, &extras)));
         if !applies {
             return Ok(None);
@@ -323,20 +305,20 @@ fn choose(name: &str, project: &Project, wanted: &[Wanted], target: &Target) -> 
         return Err(format!("{described}: PyPI has no such version"));
     }
     for (version, key, files) in sound.into_iter().chain(other) {
-        if let Some(wheels) = wheels(name, key, files, target) {
+        if let Some(files) = wheels(files, target) {
             let extras = wanted.iter().flat_map(|wanted| wanted.extras.iter().cloned()).collect();
-            return Ok(Chosen { key: key.clone(), version, by: first.by.clone(), text: first.text.clone(), extras, wheels });
+            return Ok(Chosen { key: key.clone(), version, by: first.by.clone(), text: first.text.clone(), extras, files });
         }
     }
     Err(format!("{described}: no version of it has wheels for Linux (glibc {}.{}) on all architectures", target.glibc.0, target.glibc.1))
 }
 
 /// The best wheel of a version for each architecture; one for all where it does not depend on it.
-fn wheels(name: &str, version: &str, files: &[File], target: &Target) -> Option<Vec<Artifact>> {
+fn wheels(files: &[File], target: &Target) -> Option<Vec<(Option<Arch>, File)>> {
     let best = |arch: Arch| -> Option<&File> {
         files
             .iter()
-            .filter(|file| file.packagetype == "bdist_wheel" && !file.yanked && file.digests.contains_key("sha256"))
+            .filter(|file| !file.yanked && file.sha256.is_some())
             .filter(|file| python_fits(file.requires_python.as_deref(), target))
             .filter_map(|file| Some((rank(&file.filename, arch, target)?, file)))
             .max_by(|a, b| (a.0, &a.1.filename).cmp(&(b.0, &b.1.filename)))
@@ -344,18 +326,13 @@ fn wheels(name: &str, version: &str, files: &[File], target: &Target) -> Option<
     };
     let found: Vec<(Arch, &File)> = Arch::ALL.into_iter().map(|arch| best(arch).map(|file| (arch, file))).collect::<Option<_>>()?;
     let same = found.windows(2).all(|pair| pair[0].1.filename == pair[1].1.filename);
-    let list = found
-        .iter()
-        .take(if same { 1 } else { found.len() })
-        .map(|(arch, file)| Artifact::Wheel {
-            name: name.to_string(),
-            version: version.to_string(),
-            file: file.filename.clone(),
-            arch: (!same).then_some(*arch),
-            sha256: file.digests.get("sha256").map(|hash| hash.to_lowercase()).unwrap_or_default(),
-        })
-        .collect();
-    Some(list)
+    Some(
+        found
+            .into_iter()
+            .take(if same { 1 } else { Arch::ALL.len() })
+            .map(|(arch, file)| ((!same).then_some(arch), file.clone()))
+            .collect(),
+    )
 }
 
 fn python_fits(requires: Option<&str>, target: &Target) -> bool {

@@ -132,7 +132,7 @@ async fn locked(text: &str, old: Option<&Lock>, surroundings: &Surroundings) -> 
 /// An archive with one package, made here.
 fn archive() -> Answers {
     use std::io::Write;
-    let names = ["ca-certificates", "bzip2", "curl", "unzip", "xz-utils", "git", "python3", "libc6"];
+    let names = ["ca-certificates", "bzip2", "curl", "unzip", "xz-utils", "git", "python3", "python3-pip", "libc6"];
     let text: String = names.iter().map(|name| format!("Package: {name}\nVersion: 1:2.0-1\n\n")).collect();
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(text.as_bytes()).unwrap();
@@ -243,7 +243,7 @@ async fn endpoints_come_from_the_clients_configuration() {
     let npm = NpmEndpoint::find(&here).await.unwrap();
     assert_eq!(npm.document("left"), ("https://npm.example.test/all/left".to_string(), None));
     assert_eq!(npm.document("@acme/x"), ("https://acme.example.test/@acme%2fx".to_string(), Some("Bearer secret".to_string())));
-    assert_eq!(pypi(&here).await.unwrap(), "https://pypi.example.test/root/");
+    assert_eq!(pypi(&here).await.unwrap(), "https://pypi.example.test/root/simple/");
     // The project's own counts too, but not with values of the host unless it is trusted.
     let text = "@own:registry=https://own.example.test/\n//own.example.test/:_authToken=${TOKEN}\n@evil:registry=https://evil.example.test/${TOKEN}\n";
     for (expansion, registry, token) in [
@@ -265,4 +265,60 @@ async fn endpoints_come_from_the_clients_configuration() {
     assert_eq!(archives(&here, "bookworm").await, ["http://two.example.test/debian", "http://one.example.test/debian"]);
     let mirror = surroundings(folder.path(), &[("SILO_APT_MIRROR", "http://mine.example.test/")]);
     assert_eq!(archives(&mirror, "bookworm").await, ["http://mine.example.test"]);
+}
+
+#[tokio::test]
+async fn what_a_wheel_needs_comes_from_its_own_metadata_or_is_an_error() {
+    use super::pypi::zip;
+    use super::shell::fetch::endpoint::pypi;
+    let folder = tempfile::tempdir().unwrap();
+    let page = |name: &str, mark: &str| {
+        let file = format!("{name}-1.0-py3-none-any.whl");
+        let text = format!(
+            r#"{{"files": [{{"filename": "{file}", "url": "../../f/{file}", "hashes": {{"sha256": "{}"}}{mark}}}]}}"#,
+            "a".repeat(64)
+        );
+        vec![(200, "", text.into_bytes())]
+    };
+    let beside = "Metadata-Version: 2.1\nRequires-Dist: leaf\n";
+    let mut answers = archive();
+    answers.insert("/simple/app/", page("app", ""));
+    answers.insert(
+        "/f/app-1.0-py3-none-any.whl",
+        vec![(200, "", zip("app-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nRequires-Dist: mid\n", 0))],
+    );
+    // A document that disagrees with the wheel is not believed.
+    answers.insert("/pypi/app/json", vec![(200, "", br#"{"info": {"version": "1.0", "requires_dist": ["other"]}}"#.to_vec())]);
+    answers.insert("/simple/mid/", page("mid", &format!(r#", "core-metadata": {{"sha256": "{}"}}"#, sha256_hex(beside.as_bytes()))));
+    answers.insert("/f/mid-1.0-py3-none-any.whl.metadata", vec![(200, "", beside.as_bytes().to_vec())]);
+    answers.insert("/simple/leaf/", page("leaf", ""));
+    answers.insert("/f/leaf-1.0-py3-none-any.whl", vec![(200, "", zip("leaf-1.0.dist-info/METADATA", "Metadata-Version: 2.1\n", 0))]);
+    answers.insert("/simple/lost/", page("lost", ""));
+    answers.insert("/simple/forged/", page("forged", &format!(r#", "core-metadata": {{"sha256": "{}"}}"#, "0".repeat(64))));
+    answers.insert("/f/forged-1.0-py3-none-any.whl.metadata", vec![(200, "", beside.as_bytes().to_vec())]);
+    let server = serve(answers).await;
+    let here =
+        surroundings(folder.path(), &[("SILO_APT_MIRROR", &server.address), ("PIP_INDEX_URL", &format!("{}/simple", server.address))]);
+    assert_eq!(pypi(&here).await.unwrap(), format!("{}/simple/", server.address));
+    let text = |name: &str| {
+        format!(
+            "define tool t {{\n install own {{\n pip \"{name}\" version=\"1.0\"\n bin \"t\" \"bin/t\"\n }}\n}}\nbase \"debian:bookworm\" from=bootstrap\ntool t\n"
+        )
+    };
+    let lock = locked(&text("app"), None, &here).await.0.unwrap().0;
+    let component = lock.components.iter().find(|component| component.id.name.as_str() == "t").unwrap();
+    let names: Vec<&str> = component
+        .artifacts
+        .iter()
+        .filter_map(|artifact| match artifact {
+            Artifact::Wheel { name, .. } => Some(name.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(names, ["app", "leaf", "mid"]);
+    for (name, why) in [("lost", "does not exist"), ("forged", "not what the index says")] {
+        let problems = locked(&text(name), None, &here).await.0.unwrap_err();
+        let message = &problems.iter().next().unwrap().message;
+        assert!(message.contains(&format!("what {name} needs cannot be learnt")) && message.contains(why), "{message}");
+    }
 }

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use reqwest::StatusCode;
-use reqwest::header::{ACCEPT, AUTHORIZATION, ETAG, IF_NONE_MATCH};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_RANGE, ETAG, IF_NONE_MATCH, RANGE};
 use silo::digest::{Sha256, sha256_hex};
 use tokio::sync::Semaphore;
 
@@ -74,6 +74,8 @@ pub struct Ask {
     pub accept: Option<&'static str>,
     /// The `Authorization` header.
     pub authorization: Option<String>,
+    /// The `Range` header.
+    pub range: Option<String>,
 }
 
 /// A client of HTTP.
@@ -142,6 +144,22 @@ impl Client {
         Ok((head, body))
     }
 
+    /// Fetches a part of something: `bytes=0-9`, or `bytes=-10` for the end. Returns where it starts, the size of the whole, and the part,
+    /// which is the whole when the server knows no parts. Nothing of it is kept. Source: RFC 9110, 14.
+    pub async fn part(&self, url: &str, range: &str) -> Result<(u64, u64, Vec<u8>), FetchError> {
+        let ask = |range: Option<&str>| Ask { range: range.map(str::to_string), ..Ask::default() };
+        let (some, all) = (ask(Some(range)), ask(None));
+        let (head, body) = match self.retry(|| self.document(url, &some, None)).await {
+            Err(FetchError::Status { url: _, status: StatusCode::RANGE_NOT_SATISFIABLE | StatusCode::NOT_IMPLEMENTED }) => {
+                self.retry(|| self.document(url, &all, None)).await?
+            }
+            other => other?,
+        };
+        let whole = u64::try_from(body.len()).unwrap_or(u64::MAX);
+        let (start, size) = head.range.filter(|_| head.status == StatusCode::PARTIAL_CONTENT).unwrap_or((0, whole));
+        Ok((start, size, body))
+    }
+
     /// Fetches something large piece by piece; a new attempt starts with a new sink. Returns the sink and the SHA-256 of what arrived.
     pub async fn stream<S>(
         &self,
@@ -169,6 +187,9 @@ impl Client {
         if let Some(authorization) = &ask.authorization {
             request = request.header(AUTHORIZATION, authorization);
         }
+        if let Some(range) = &ask.range {
+            request = request.header(RANGE, range);
+        }
         if let Some(etag) = etag {
             request = request.header(IF_NONE_MATCH, etag);
         }
@@ -181,7 +202,8 @@ impl Client {
             if again { Attempt::Again(error) } else { Attempt::Never(error) }
         })?;
         let status = response.status();
-        let head = Head { status, etag: response.headers().get(ETAG).and_then(|value| value.to_str().ok()).map(str::to_string) };
+        let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+        let head = Head { status, etag: header(ETAG).map(str::to_string), range: header(CONTENT_RANGE).and_then(content_range) };
         if status.is_success() || status == StatusCode::NOT_MODIFIED && etag.is_some() {
             return Ok((head, response));
         }
@@ -219,6 +241,14 @@ fn broken(url: &str, source: reqwest::Error) -> Attempt {
 struct Head {
     status: StatusCode,
     etag: Option<String>,
+    /// Where a part starts, and the size of the whole.
+    range: Option<(u64, u64)>,
+}
+
+/// `bytes 10-19/100`.
+fn content_range(text: &str) -> Option<(u64, u64)> {
+    let (part, size) = text.strip_prefix("bytes ")?.split_once('/')?;
+    Some((part.split_once('-')?.0.trim().parse().ok()?, size.trim().parse().ok()?))
 }
 
 /// Whether a connection broke while it was being made, which is worth another attempt; a refused or unknown host is not.

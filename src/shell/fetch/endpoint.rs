@@ -148,10 +148,10 @@ fn npmrc(text: &str, expansion: Expansion, surroundings: &Surroundings) -> Vec<(
         .collect()
 }
 
-/// PyPI's address, ending with `/`: from pip's variable, its configuration files, and pip itself, in this order.
+/// The address of PyPI's index, ending with `/`: from pip's variable, its configuration files, and pip itself, in this order.
 pub async fn pypi(surroundings: &Surroundings) -> Result<String, Problem> {
     if let Some(index) = surroundings.variable("PIP_INDEX_URL") {
-        return Ok(pypi_base(index));
+        return Ok(slash(index.trim()));
     }
     let mut files = Vec::new();
     if let Some(file) = surroundings.variable("PIP_CONFIG_FILE") {
@@ -164,23 +164,18 @@ pub async fn pypi(surroundings: &Surroundings) -> Result<String, Problem> {
     files.push(PathBuf::from("/etc/pip.conf"));
     for file in files {
         if let Some(index) = std::fs::read_to_string(file).ok().as_deref().and_then(index_url) {
-            return Ok(pypi_base(&index));
+            return Ok(slash(index.trim()));
         }
     }
     let question = "from pip._internal.models.index import PyPI; print(PyPI.simple_url)";
     match surroundings.ask("python3", &["-c", question]).await.filter(|text| text.starts_with("http")) {
-        Some(index) => Ok(pypi_base(&index)),
+        Some(index) => Ok(slash(index.trim())),
         None => {
             let message = "silo does not know where PyPI is: pip is not installed here, and nothing names an index";
             Err(Problem::new(Code::Unresolved, message)
                 .help("set PIP_INDEX_URL to its address, or write `index-url` into pip.conf, or install pip (apt-get install python3-pip)"))
         }
     }
-}
-
-fn pypi_base(index: &str) -> String {
-    let index = index.trim().trim_end_matches('/');
-    slash(index.strip_suffix("/simple").unwrap_or(index))
 }
 
 fn index_url(text: &str) -> Option<String> {

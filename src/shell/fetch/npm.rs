@@ -28,7 +28,7 @@ impl Npm {
         let mut answers = futures_util::stream::iter(missing)
             .map(|name| async move {
                 let (url, authorization) = endpoint.document(name);
-                let result = match client.get(&url, &Ask { accept: Some(ACCEPT), authorization }).await {
+                let result = match client.get(&url, &Ask { accept: Some(ACCEPT), authorization, range: None }).await {
                     Ok(bytes) => match serde_json::from_slice::<Packument>(&bytes) {
                         Ok(document) => Ok(Some(document)),
                         Err(error) => Err(format!("npm's registry says something about {name} that is not understood: {error}")),
