@@ -94,6 +94,8 @@ pub struct Position {
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     list: Vec<Source>,
+    /// Where the lines of each begin, by offset: whoever prints a configuration asks for the line of each of its values.
+    lines: Vec<Vec<u32>>,
 }
 
 impl Sources {
@@ -103,6 +105,8 @@ impl Sources {
             return SourceId(index as u32);
         }
         let id = SourceId(u32::try_from(self.list.len()).unwrap_or(u32::MAX));
+        let ends = source.text.match_indices('\n').map(|(end, _)| u32::try_from(end + 1).unwrap_or(u32::MAX));
+        self.lines.push(std::iter::once(0).chain(ends).collect());
         self.list.push(source);
         id
     }
@@ -125,9 +129,11 @@ impl Sources {
     /// Line and column of a span's first byte.
     pub fn position(&self, span: Span) -> Position {
         let text = &self.get(span.source).text;
-        let before = text.get(..span.start as usize).unwrap_or(text);
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
+        let start = usize::try_from(span.start).unwrap_or(usize::MAX).min(text.len());
+        let lines = &self.lines[span.source.0 as usize];
+        let line = lines.partition_point(|begin| *begin as usize <= start);
+        let begin = lines[line - 1] as usize;
+        let column = text.get(begin..start).unwrap_or("").chars().count() + 1;
         Position { line, column }
     }
 

@@ -187,7 +187,12 @@ impl Evaluation<'_> {
         if alive && let Outcome::Holds(winner) = &outcome {
             self.warn_of_losers(path, winner, statements);
         }
-        self.record(statements, path, &outcome, &candidates, alive);
+        // Statements of one strength are alike for whoever asks what they lost to, so one of each is enough; and of those that disagree, two.
+        let heads = distinct(strongest.iter().copied());
+        let first = strongest.first();
+        let other = strongest.iter().find(|other| first.is_some_and(|first| !agree(first, other)));
+        let witnesses: Vec<&Statement> = first.into_iter().chain(other).copied().collect();
+        self.record(statements, path, &outcome, (&heads, &witnesses), alive);
         outcome
     }
 
@@ -231,13 +236,20 @@ impl Evaluation<'_> {
     }
 
     /// Keeps what was said of a slot for those who ask why.
-    fn record(&mut self, statements: &[Statement], path: &Path, outcome: &Outcome<'_>, candidates: &[&Statement], alive: bool) {
+    fn record(
+        &mut self,
+        statements: &[Statement],
+        path: &Path,
+        outcome: &Outcome<'_>,
+        strongest: (&[&Statement], &[&Statement]),
+        alive: bool,
+    ) {
         let mut sorted: Vec<&Statement> =
             statements.iter().filter(|statement| !statement.implied || statement.saying != Saying::Remove).collect();
         sorted.sort_by(|a, b| self.descending(a, b).then(a.position.cmp(&b.position)));
         for statement in sorted {
             let holds = alive && matches!(outcome, Outcome::Holds(winner) if std::ptr::eq(*winner, statement));
-            let loss = if holds { None } else { self.loss(statement, outcome, candidates, alive) };
+            let loss = if holds { None } else { self.loss(statement, outcome, strongest, alive) };
             self.definitions.push(Definition {
                 path: path.clone(),
                 saying: statement.saying.clone(),
@@ -253,17 +265,23 @@ impl Evaluation<'_> {
     }
 
     /// Why a statement has no effect; `None` for a removal that has.
-    fn loss(&self, loser: &Statement, outcome: &Outcome<'_>, candidates: &[&Statement], alive: bool) -> Option<Loss> {
+    ///
+    /// `heads` are the strongest statements of the slot, one of each strength, and `witnesses` two of them that disagree, if any do.
+    fn loss(
+        &self,
+        loser: &Statement,
+        outcome: &Outcome<'_>,
+        (heads, witnesses): (&[&Statement], &[&Statement]),
+        alive: bool,
+    ) -> Option<Loss> {
         if let Outcome::Holds(winner) = outcome
             && is_set(loser)
             && agree(winner, loser)
         {
             return Some(Loss::Same { as_at: winner.span });
         }
-        let stronger = || candidates.iter().copied().filter(|other| self.dominates(other, loser));
         let winner = outcome.shown().filter(|winner| self.dominates(winner, loser));
-        // Of several that are stronger, the one that nothing is stronger than explains the most.
-        let strongest = winner.or_else(|| stronger().find(|one| !stronger().any(|other| self.dominates(other, one))));
+        let strongest = winner.or_else(|| heads.iter().copied().find(|other| self.dominates(other, loser)));
         if let Some(winner) = strongest {
             let rule = self.rule(winner, loser).unwrap_or(Rule::Layer);
             let (than, layer, priority) = (winner.span, self.layer(winner), winner.priority);
@@ -271,8 +289,7 @@ impl Evaluation<'_> {
         }
         match outcome {
             Outcome::Conflict(first) if is_set(loser) || !std::ptr::eq(*first, loser) => {
-                let other = candidates.iter().copied().filter(|other| !candidates.iter().any(|third| self.dominates(third, other)));
-                let mut other = other.filter(|other| !agree(other, loser));
+                let mut other = witnesses.iter().filter(|other| !agree(other, loser));
                 Some(Loss::Conflict { with: other.next().map_or(first.span, |other| other.span) })
             }
             Outcome::Holds(_) | Outcome::Absent | Outcome::Conflict(_) => (!alive && is_set(loser)).then_some(Loss::Gone),
