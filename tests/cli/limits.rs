@@ -298,11 +298,11 @@ const HOSTILE: &[Hostile] = &[
         says: &[],
     },
     Hostile {
-        name: "a thousand conditions each of which is stronger",
+        name: "a thousand conditions, every second within another",
         make: |place| {
             place.write(
                 "silo.kdl",
-                lines(1_000, |index| format!("when os=\"*\" {{ when host=\"*\" {{ resources cpus={}; }}; }}", index + 1)),
+                lines(500, |index| format!("when os=\"*\" {{ when host=\"*\" {{ resources cpus={}; }}; }}", index + 1)),
             );
         },
         code: 1,
