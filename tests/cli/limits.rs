@@ -300,10 +300,8 @@ const HOSTILE: &[Hostile] = &[
     Hostile {
         name: "a thousand conditions, every second within another",
         make: |place| {
-            place.write(
-                "silo.kdl",
-                lines(500, |index| format!("when os=\"*\" {{ when host=\"*\" {{ resources cpus={}; }}; }}", index + 1)),
-            );
+            place
+                .write("silo.kdl", lines(500, |index| format!("when os=\"*\" {{ when host=\"*\" {{ resources cpus={}; }}; }}", index + 1)));
         },
         code: 1,
         says: &["silo::merge::conflict"],
