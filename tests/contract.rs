@@ -286,7 +286,7 @@ fn paths_are_compared_as_what_they_may_be() {
         ("~/.ssh", "which is not to be under `~/.ssh`"),
         ("~/.ssh/id_rsa", "which is not to be under `~/.ssh`"),
         ("~//./.ssh/", "which is not to be under `~/.ssh`"),
-        ("~/work/../.SSH/x", "which is not to be under `~/.ssh`"),
+        ("~/src/../.SSH/x", "which is not to be under `~/.ssh`"),
         ("$HOME/.aws", "which is not to be under `~/.aws`"),
         ("${HOME}/.aws", "which is not to be under `~/.aws`"),
         ("%{home}/.aws", "which is not to be under `~/.aws`"),
