@@ -36,6 +36,11 @@ pub fn parts(text: &str) -> Vec<Part<'_>> {
     parts
 }
 
+/// Whether a text holds `%{`, and not just its escape.
+pub fn has_placeholder(text: &str) -> bool {
+    text.replace("%%{", "").contains("%{")
+}
+
 /// Whether a `%{` has no `}`.
 pub fn unclosed(text: &str) -> bool {
     let rest = text.replace("%%{", "");

@@ -197,6 +197,8 @@ impl Evaluation<'_> {
     }
 
     fn warn_of_losers(&mut self, path: &Path, winner: &Statement, statements: &[Statement]) {
+        // However often it was defined before, it is one definition too many.
+        let mut redefined = false;
         for loser in statements {
             if agree(winner, loser) || !self.dominates(winner, loser) {
                 continue;
@@ -208,7 +210,8 @@ impl Evaluation<'_> {
                     .help("take the `(force)` away here; only the outermost one counts");
                 self.problems.push(problem);
             }
-            if let (Saying::Whole(_), Saying::Whole(_), false) = (&winner.saying, &loser.saying, winner.replacing) {
+            if let (Saying::Whole(_), Saying::Whole(_), false, false) = (&winner.saying, &loser.saying, winner.replacing, redefined) {
+                redefined = true;
                 let problem = Problem::new(Code::Redefinition, format!("`{path}` is defined already"))
                     .at(winner.span, "the second definition")
                     .at(loser.span, "the first one")

@@ -1,6 +1,6 @@
 //! One lock for an image whose parts depend on conditions.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use super::query::queries;
 use crate::problem::{Code, Problem, Problems};
@@ -84,6 +84,6 @@ pub(super) fn missing(spec: &ImageSpec, lock: &super::Lock) -> Vec<String> {
 
 /// The packages that a specification asks for, of those that a lock pins.
 pub(super) fn asked_for(names: &[String], locked: &[super::AptPackage]) -> Vec<super::AptPackage> {
-    let asked: BTreeMap<&str, ()> = names.iter().map(|name| (name.split_once('=').map_or(name.as_str(), |(name, _)| name), ())).collect();
-    locked.iter().filter(|package| asked.contains_key(package.name.as_str())).cloned().collect()
+    let asked: BTreeSet<&str> = names.iter().map(|name| name.split_once('=').map_or(name.as_str(), |(name, _)| name)).collect();
+    locked.iter().filter(|package| asked.contains(package.name.as_str())).cloned().collect()
 }

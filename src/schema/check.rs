@@ -8,6 +8,7 @@ use super::{ArgumentRule, FileKind, Merge, NodeRule, PropertyRule, Type, find, t
 use crate::document::{self, Document, Entry, Node, Value};
 use crate::problem::{Code, Edit, Problem, Problems};
 use crate::source::Span;
+use crate::template::has_placeholder;
 
 /// The problems of a document of its own; what it refers to is looked at later.
 pub fn check(document: &Document, kind: FileKind) -> Problems {
@@ -259,11 +260,6 @@ fn forbid_use(problems: &mut Problems, node: &Node, chosen: &Entry) {
             }
         }
     }
-}
-
-/// Whether a text holds `%{`, and not just its escape.
-fn has_placeholder(text: &str) -> bool {
-    text.replace("%%{", "").contains("%{")
 }
 
 fn unknown_node(node: &Node, known: &'static [&'static NodeRule], parent: Option<&Node>) -> Problem {

@@ -9,10 +9,10 @@ use crate::schema::types::Pattern;
 use crate::schema::{nearest, surely};
 use crate::source::Span;
 use crate::spec::{Arch, Check, Component, ComponentId, EnvName, EnvValue, Install, Kind, Name, Presence, RunEnv, Step, Template};
-use crate::template::fill;
+use crate::template::{fill, has_placeholder};
 
 use super::run::Given;
-use super::text::{Options, Scope, has_placeholder, heading, list, suggestion};
+use super::text::{Options, Scope, heading, list, suggestion};
 use super::{Decoder, Places, Request};
 
 /// The clients that steps need while building.

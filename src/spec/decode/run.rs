@@ -7,9 +7,10 @@ use crate::problem::{Code, Problem};
 use crate::schema::types::{size, thousandths};
 use crate::source::Span;
 use crate::spec::{Access, Backend, BuildEnv, Cache, EnvName, Mount, Name, Phase, Presence, Resources, RunEnv};
+use crate::template::has_placeholder;
 
 use super::Decoder;
-use super::text::{Options, Scope, has_placeholder, heading, suggestion};
+use super::text::{Options, Scope, heading, suggestion};
 
 /// A variable as it is written.
 #[derive(Clone, Debug)]

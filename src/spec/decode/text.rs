@@ -49,11 +49,6 @@ impl Scope {
 /// Values of a definition's options, by name.
 pub(super) type Options = BTreeMap<String, String>;
 
-/// Whether a text holds a placeholder (and not just the escape of one).
-pub(super) fn has_placeholder(text: &str) -> bool {
-    text.replace("%%{", "").contains("%{")
-}
-
 /// `did you mean …?`, or all that there is.
 pub(super) fn suggestion(word: &str, words: &[&str]) -> String {
     match nearest(word, words.iter().copied()) {
