@@ -98,6 +98,7 @@ impl Context {
         context.order = operations.order.or(self.order);
         match operations.priority {
             Some(Priority::Default) if self.replaced || operations.action == Some(Action::Replace) => {}
+            Some(priority) if self.replaced => context.priority = self.priority.max(priority),
             Some(priority) => context.priority = priority,
             None => {}
         }
@@ -341,11 +342,11 @@ impl Reader<'_> {
     /// `env A B X="v" { NAME "value" phase=run }`: every variable becomes a node of the block.
     fn variables(&mut self, block: &mut Block, node: &Node, rule: &'static NodeRule, context: Context, operation: Option<Action>) {
         let empty = node.entries.is_empty() && node.children().is_empty();
-        if operation == Some(Action::Remove) && empty {
-            return self.collection(block, node, Saying::Remove, context);
-        }
         let variable = rule.other_children.unwrap_or(&schema::table::PATTERN);
         let whole = entity_of(block, &node.name, None, rule);
+        if operation == Some(Action::Remove) && empty {
+            return whole.marks.push(self.statement(Saying::Remove, context, node.name_span, node.span));
+        }
         if operation == Some(Action::Replace) {
             whole.marks.push(self.statement(Saying::Replace, context, node.name_span, node.span));
         }

@@ -197,8 +197,6 @@ impl Evaluation<'_> {
     }
 
     fn warn_of_losers(&mut self, path: &Path, winner: &Statement, statements: &[Statement]) {
-        // However often it was defined before, it is one definition too many.
-        let mut redefined = false;
         for loser in statements {
             if agree(winner, loser) || !self.dominates(winner, loser) {
                 continue;
@@ -210,14 +208,27 @@ impl Evaluation<'_> {
                     .help("take the `(force)` away here; only the outermost one counts");
                 self.problems.push(problem);
             }
-            if let (Saying::Whole(_), Saying::Whole(_), false, false) = (&winner.saying, &loser.saying, winner.replacing, redefined) {
-                redefined = true;
-                let problem = Problem::new(Code::Redefinition, format!("`{path}` is defined already"))
-                    .at(winner.span, "the second definition")
-                    .at(loser.span, "the first one")
-                    .help("write `(replace)define …` if it is meant to take the other's place, or give it a name of its own");
-                self.problems.push(problem);
-            }
+        }
+        self.warn_of_redefinition(path, winner, statements);
+    }
+
+    /// However often a thing was defined before, it is one definition too many: the weakest is told, if nothing took it away.
+    fn warn_of_redefinition(&mut self, path: &Path, winner: &Statement, statements: &[Statement]) {
+        if winner.replacing || !matches!(winner.saying, Saying::Whole(_)) {
+            return;
+        }
+        let removals = distinct(statements.iter().filter(|statement| statement.saying == Saying::Remove));
+        let first = statements
+            .iter()
+            .filter(|loser| matches!(loser.saying, Saying::Whole(_)) && !agree(winner, loser) && self.dominates(winner, loser))
+            .filter(|loser| !removals.iter().any(|removal| self.dominates(removal, loser)))
+            .min_by_key(|loser| (self.order.place(loser.scope), loser.position));
+        if let Some(first) = first {
+            let problem = Problem::new(Code::Redefinition, format!("`{path}` is defined already"))
+                .at(winner.span, "the second definition")
+                .at(first.span, "the first one")
+                .help("write `(replace)define …` if it is meant to take the other's place, or give it a name of its own");
+            self.problems.push(problem);
         }
     }
 

@@ -176,9 +176,12 @@ impl Around {
                 _ => {}
             }
         }
-        if replaced && !self.replaced {
-            around.class = around.class.max(Class::Plain);
-        }
+        // What stands in a replacement is never weaker than that.
+        around.class = match (self.replaced, replaced) {
+            (true, _) => around.class.max(self.class),
+            (false, true) => around.class.max(Class::Plain),
+            (false, false) => around.class,
+        };
         Around { replaced, ..around }
     }
 }
