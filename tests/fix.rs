@@ -38,6 +38,9 @@ fn what_is_certain_is_mended() {
         ("resources memory=8GiB", "resources memory=\"8GiB\""),
         ("env A=1 B=#true C=1.50", "env A=\"1\" B=\"true\" C=\"1.50\""),
         ("env A=true", "env A=\"true\""),
+        // What touches the value before it.
+        ("silo root=#true/-x=1", "silo root=#true /-x=1"),
+        ("layer x { apt \"a\"/-\"b\"; }", "layer x { apt \"a\" /-\"b\"; }"),
         ("resources cpus=\"4\"", "resources cpus=4"),
         // Words that need quotes.
         ("mount ~/x", "mount \"~/x\""),

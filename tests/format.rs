@@ -282,6 +282,7 @@ fn what_cannot_be_read_is_not_formatted() {
     assert_eq!(codes("a {"), [Code::Syntax]);
     assert_eq!(codes("components clippy, rustfmt"), [Code::Syntax]);
     assert_eq!(codes("a #true\"x\""), [Code::Syntax]);
+    assert_eq!(codes("a #true/-a \\\na"), [Code::Syntax]);
     assert_eq!(codes(&"a{".repeat(100_000)), [Code::TooDeep]);
     // Indented, it would be longer than silo reads.
     let wide = format!("{}{}{}", "a{".repeat(30), "b\n".repeat(100_000), "}".repeat(30));

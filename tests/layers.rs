@@ -231,6 +231,20 @@ fn definitions_are_closed() {
     let second = "define tool x { doc \"b\"; }";
     assert_eq!(problem(&[(PROJECT, first, &[]), (PROJECT, second, &[]), (PROJECT, "", &[0, 1])]).0, Code::Conflict);
     assert_eq!(problem(&[(USER, first, &[]), (PROJECT, second, &[])]).0, Code::Redefinition);
+    // Told once, against the weakest one, whatever the order of the files.
+    let third = "define tool x { doc \"c\"; }";
+    for (files, places) in [
+        ([(USER, first), (PROJECT, second), (DEEPER, third)], ["2.kdl:1 define", "0.kdl:1 define"]),
+        ([(DEEPER, third), (PROJECT, second), (USER, first)], ["0.kdl:1 define", "2.kdl:1 define"]),
+    ] {
+        let told = problem(&files.map(|(layer, text)| -> Written { (layer, text, &[]) }));
+        assert_eq!(told, (Code::Redefinition, places.map(str::to_string).to_vec()));
+    }
+    // What was taken away in between is not there to be defined again.
+    assert_eq!(
+        merged(&[(USER, first, &[]), (PROJECT, "(remove)define tool x", &[]), (DEEPER, third, &[])]),
+        "define \"tool\" \"x\" {\n    doc \"c\"\n}\n"
+    );
     assert_eq!(merged(&[(USER, first, &[]), (PROJECT, first, &[])]), "define \"tool\" \"x\" {\n    doc \"a\"\n}\n");
     assert_eq!(
         merged(&[(USER, first, &[]), (PROJECT, "(replace)define tool x { doc \"b\"; }", &[])]),

@@ -128,6 +128,7 @@ impl Scanner<'_> {
             return self.comment() && self.controls(start);
         }
         if self.rest().starts_with("/-") {
+            self.touching();
             self.at += 2;
             self.node.slashdash = true;
             self.slashdashes += 1;
@@ -193,13 +194,18 @@ impl Scanner<'_> {
         more
     }
 
-    /// A value begins here, and must not touch the one before it: the parser takes some for a new node without a word.
+    /// A value or its `/-` begins here, and must not touch the value before it: the parser takes some for a new node without a word.
     fn touching(&mut self) {
         let start = self.at;
         if self.value_end == Some(start) {
-            let end = start + self.rest().chars().next().map_or(0, char::len_utf8);
-            let problem = Problem::new(Code::Syntax, "two values stand together without a space")
-                .at(self.span(start, end), "the second begins here")
+            let (length, message, label) = if self.rest().starts_with("/-") {
+                (2, "a value and a `/-` stand together without a space", "the `/-` begins here")
+            } else {
+                let length = self.rest().chars().next().map_or(0, char::len_utf8);
+                (length, "two values stand together without a space", "the second begins here")
+            };
+            let problem = Problem::new(Code::Syntax, message)
+                .at(self.span(start, start + length), label)
                 .help("put a space between them")
                 .fix_if((!self.rest().starts_with('(')).then(|| Edit::whole(self.span(start, start), " ")));
             self.fault(Gravity::Misread, problem);
@@ -444,7 +450,10 @@ impl Scanner<'_> {
             return self.string(hashes);
         }
         let word = self.bare_run();
-        if matches!(word.as_str(), "#true" | "#false" | "#null" | "#inf" | "#-inf" | "#nan") {
+        let first = word.split("/-").next().unwrap_or(&word);
+        if matches!(first, "#true" | "#false" | "#null" | "#inf" | "#-inf" | "#nan") {
+            // A `/-` that touches it is a token of its own, and complained of there.
+            self.at = start + first.len();
             self.node.tokens += 1;
             self.node.last_word = None;
             return true;

@@ -97,8 +97,8 @@ impl Context {
         let operations = operations(annotation);
         context.order = operations.order.or(self.order);
         match operations.priority {
-            Some(Priority::Default) if self.replaced || operations.action == Some(Action::Replace) => {}
             Some(priority) if self.replaced => context.priority = self.priority.max(priority),
+            Some(Priority::Default) if operations.action == Some(Action::Replace) => {}
             Some(priority) => context.priority = priority,
             None => {}
         }
