@@ -24,6 +24,7 @@ const MISTAKES: &[Mistake] = &[
     ("a-size-without-quotes", "resources memory=8GiB", "\"8GiB\""),
     ("true-without-a-hash", "silo root=true", "#true"),
     ("null-without-a-hash", "use agent=null", "#null"),
+    ("a-placeholder-without-quotes", "vars { x \"1\"; }\nenv A=%{vars.x} B=\"2\"", "\"%{vars.x}\""),
     ("a-property-twice", "resources cpus=2 cpus=4", "keep one of them"),
     ("brackets-of-json", "agent claude { mcp [\"memory\"]; }", "bracket"),
     ("an-assignment", "memory = \"8GiB\"", "="),

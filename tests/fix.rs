@@ -38,6 +38,9 @@ fn what_is_certain_is_mended() {
         ("resources memory=8GiB", "resources memory=\"8GiB\""),
         ("env A=1 B=#true C=1.50", "env A=\"1\" B=\"true\" C=\"1.50\""),
         ("env A=true", "env A=\"true\""),
+        // A placeholder's brace, which would begin a block.
+        ("let x \"1\"\nenv A=%{x}", "let x \"1\"\nenv A=\"%{x}\""),
+        ("vars { x \"1\"; y a-%{vars.x}-%{vars.x}; z 1; }", "vars { x \"1\"; y \"a-%{vars.x}-%{vars.x}\"; z 1; }"),
         // What touches the value before it.
         ("silo root=#true/-x=1", "silo root=#true /-x=1"),
         ("layer x { apt \"a\"/-\"b\"; }", "layer x { apt \"a\" /-\"b\"; }"),

@@ -537,6 +537,21 @@ impl Scanner<'_> {
         run
     }
 
+    /// Reads on, after a `%`, to the end of a word with placeholders; false when the brace that follows is none of theirs.
+    fn placeholders(&mut self) -> bool {
+        let start = self.at;
+        while self.text[..self.at].ends_with('%') && self.rest().starts_with('{') {
+            let rest = self.rest();
+            let line = &rest[..rest.find(is_newline).unwrap_or(rest.len())];
+            let Some(close) = line.find('}') else { break };
+            let after = &line[close + 1..];
+            let end =
+                after.find(|c: char| c.is_whitespace() || matches!(c, ';' | '{' | '}' | '(' | ')' | '"' | '=')).unwrap_or(after.len());
+            self.at += close + 1 + end;
+        }
+        self.at > start
+    }
+
     /// Whether what was read ends at a place: nothing that belongs to it follows.
     fn is_over(&self, at: usize) -> bool {
         let next = self.text[at..].chars().next();
@@ -568,6 +583,18 @@ impl Scanner<'_> {
             Some(quoted) => quoted,
             None => self.bare_run(),
         };
+        if word.ends_with('%') && self.placeholders() {
+            let span = self.span(start, self.at);
+            let quoted = super::quote(&self.text[start..self.at]);
+            let problem = Problem::new(Code::Syntax, "a text with `%{…}` needs quotes: without them the brace begins a block")
+                .at(span, "here")
+                .help(format!("quote it: `{quoted}`"))
+                .fix_if((!name).then(|| Edit::whole(span, quoted)));
+            self.fault(Gravity::Misread, problem);
+            self.node.tokens += usize::from(self.node.parens == 0);
+            self.node.last_word = None;
+            return true;
+        }
         let span = self.span(start, self.at);
         if let Some((gravity, message, help)) = judge(&word, name) {
             let problem = Problem::new(Code::Syntax, message).at(span, "here").help(help);
