@@ -71,6 +71,41 @@ def docker_twin(project, env):
     return argv + ["--entrypoint", "", compiled["image"], *launch["argv"], "true"]
 
 
+def layer(number, first):
+    """One file of 52 KiB; a third of what it says, the other files say as well."""
+    text = 'silo edition="2026"\nbase "debian:bookworm" from=bootstrap\nagent claude\n' if first else ""
+    count = 0
+    while len(text) < 52 * 1024:
+        name = f"{count}" if count % 3 == 0 else f"{number}_{count}"
+        text += f"""\
+// What the {count}th thing is for, in a sentence.
+env V{name}="value {number}"
+cache c{name} to="/srv/c{name}"
+post_build "echo {number} $HOME" id=s{name}
+layer l{name} {{
+    apt "curl" "p{count}"
+    run "make -C /srv/c{name} all" id=make
+}}
+"""
+        count += 1
+    return text
+
+
+def large(home):
+    """A quarter of a megabyte of configuration in five layers: a user's own file, and a repository's, four folders deep. Returns the last."""
+    own = os.path.join(home, ".config/silo")
+    folder = os.path.join(home, "large")
+    os.makedirs(own)
+    os.makedirs(os.path.join(folder, ".git"))
+    for number in range(5):
+        with open(os.path.join(folder if number else own, "silo.kdl"), "w", encoding="utf-8") as file:
+            file.write(layer(number, number == 1))
+        if number in range(1, 4):
+            folder = os.path.join(folder, "below")
+            os.makedirs(folder)
+    return folder
+
+
 def main():
     check = "--check" in sys.argv[1:]
     home = tempfile.mkdtemp(prefix="silo-speed-")
@@ -83,6 +118,8 @@ def main():
         with open(os.path.join(project, "silo.kdl"), "w", encoding="utf-8") as file:
             file.write(PROJECT)
         run([SILO, "build"], project, env)
+        deep = large(os.path.join(home, "other"))
+        other = dict(env, HOME=os.path.join(home, "other"))
         polyglot = os.path.join(ROOT, "examples/polyglot")
         twin = docker_twin(project, env)
 
@@ -90,6 +127,7 @@ def main():
         for _ in range(3 if check else 1):
             (help_time,) = medians([[SILO, "--help"]], project, env, 20)
             (compile_time,) = medians([[SILO, "hash", "claude"]], polyglot, env, 20)
+            (large_time,) = medians([[SILO, "check"]], deep, other, 20)
             (build_time,) = medians([[SILO, "build"]], project, env, 20)
             silo_run, docker_run = medians([[SILO, "run", "entry", "--", "true"], twin], project, env, 15)
             peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
@@ -97,6 +135,7 @@ def main():
             rows = [
                 ("silo --help", help_time * 1000, 10, "ms"),
                 ("silo hash claude, polyglot example, start included", compile_time * 1000, 20, "ms"),
+                ("silo check, 256 KiB in five layers", large_time * 1000, 150, "ms"),
                 ("silo build, image exists", build_time * 1000, 100, "ms"),
                 ("silo run ENTRY -- true / docker run", silo_run / docker_run, 1.10, ""),
             ]

@@ -523,12 +523,16 @@ const HALF: usize = 10;
 /// The words that are near, with how far away they are.
 fn candidates<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Vec<(usize, &'a str)> {
     let word = word.to_lowercase();
+    let length = word.chars().count();
     let score = |candidate: &str| {
-        let distance = strsim::osa_distance(&word, candidate);
-        let near = distance <= (candidate.chars().count().max(word.chars().count()) / 3).max(1) && word.chars().count() > 1;
+        let other = candidate.chars().count();
+        let most = (length.max(other) / 3).max(1);
+        // The difference in length is a part of the distance, and most words differ by more than what is near.
+        let near =
+            (length > 1 && length.abs_diff(other) <= most).then(|| strsim::osa_distance(&word, candidate)).filter(|found| *found <= most);
         // Half a word is meant as the whole one.
         let begins = word.len() >= 3 && (candidate.starts_with(word.as_str()) || word.starts_with(candidate) && candidate.len() >= 3);
-        if near { Some(distance) } else { begins.then_some(HALF) }
+        near.or_else(|| begins.then_some(HALF))
     };
     known.filter(|candidate| *candidate != "*").filter_map(|candidate| Some((score(candidate)?, candidate))).collect()
 }
