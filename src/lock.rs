@@ -5,6 +5,7 @@
 
 pub mod apt;
 pub mod checksum;
+pub mod index;
 pub mod npm;
 pub mod pypi;
 pub mod release;
@@ -44,6 +45,19 @@ pub struct Lock {
     pub layers: Vec<LockedLayer>,
     /// Every component, agents and silo's own clients included, sorted by identifier.
     pub components: Vec<LockedComponent>,
+}
+
+impl Lock {
+    /// How many files are trusted since they were seen first: nobody publishes a checksum of them.
+    pub fn first_uses(&self) -> usize {
+        let of_layers = self.layers.iter().flat_map(|layer| &layer.artifacts);
+        let of_components = self.components.iter().flat_map(|component| &component.artifacts);
+        let first = |artifact: &&Artifact| match artifact {
+            Artifact::File { arch: _, url: _, sha256: _, trust } => *trust == Trust::FirstUse,
+            Artifact::Apt(_) | Artifact::Npm(_) | Artifact::Wheel { .. } => false,
+        };
+        of_layers.chain(of_components).filter(first).count()
+    }
 }
 
 /// A pinned root file system.

@@ -4,6 +4,10 @@
 
 pub mod decode;
 
+mod versions;
+
+pub use versions::{IndexForm, IndexPlace, JsonIndex, Versions};
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -297,6 +301,8 @@ pub struct Install {
     pub requires: Vec<ComponentId>,
     /// What `%{arch}` means for each architecture.
     pub arch: BTreeMap<Arch, String>,
+    /// Where its versions are listed, when packages do not say them.
+    pub versions: Option<Versions>,
     /// What to do, in order.
     pub steps: Vec<Step>,
 }

@@ -2,6 +2,8 @@
 
 mod apt;
 mod bootstrap;
+mod index;
+mod listed;
 mod npm;
 mod pypi;
 mod registries;

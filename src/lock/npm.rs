@@ -7,7 +7,7 @@ mod packument;
 mod render;
 mod tree;
 
-pub use choose::{Track, choose, track};
+pub use choose::{Track, choose, instead, track};
 pub use packument::{Bundled, Dist, Manifest, Packument};
 pub use render::{package_json, package_lock};
 pub use tree::{Root, Tree, Unsolved, resolve};

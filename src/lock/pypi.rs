@@ -10,7 +10,7 @@ use pep440_rs::{Version, VersionSpecifiers};
 use pep508_rs::{ExtraName, MarkerEnvironment, MarkerEnvironmentBuilder, Requirement, VerbatimUrl, VersionOrUrl};
 
 use super::simple::{File, Project};
-use super::version::Request;
+use super::version::{Request, nearest};
 use crate::lock::Artifact;
 use crate::spec::Arch;
 
@@ -302,7 +302,9 @@ fn choose(name: &str, project: &Project, wanted: &[Wanted], target: &Target) -> 
     let first = &wanted[0];
     let described = wanted.iter().map(|wanted| format!("{} needs {name} {}", wanted.by, wanted.text)).collect::<Vec<_>>().join(", ");
     if sound.is_empty() && other.is_empty() {
-        return Err(format!("{described}: PyPI has no such version"));
+        let known: Vec<&str> = project.releases.keys().map(String::as_str).collect();
+        let asked = first.text.trim_start_matches("==").trim_end_matches(".*");
+        return Err(format!("{described}: on PyPI {}", nearest(asked, &known, &[])));
     }
     for (version, key, files) in sound.into_iter().chain(other) {
         if let Some(files) = wheels(files, target) {

@@ -102,8 +102,9 @@ fn component_query(component: &Component) -> Query {
     let installs: Vec<Install> = installs
         .iter()
         .map(|install| {
-            let Install { source, requires: _, arch, steps } = install;
-            Install { source: source.clone(), requires: Vec::new(), arch: arch.clone(), steps: lookups(steps) }
+            // Where versions are listed is how an answer is found, and no part of the question: a lock that has an answer keeps it.
+            let Install { source, requires: _, arch, versions: _, steps } = install;
+            Install { source: source.clone(), requires: Vec::new(), arch: arch.clone(), versions: None, steps: lookups(steps) }
         })
         .collect();
     let mentioned = |name: &str| {
@@ -179,7 +180,7 @@ impl Query {
             }
             Query::Component { id, request, installs, options } => {
                 words.extend(["component".to_string(), id.to_string(), request.clone()]);
-                for Install { source, requires: _, arch, steps } in installs {
+                for Install { source, requires: _, arch, versions: _, steps } in installs {
                     words.extend(["install".to_string(), source.to_string()]);
                     words.extend(arch.iter().flat_map(|(arch, word)| [arch.as_str().to_string(), word.clone()]));
                     steps.iter().for_each(|step| words.extend(describe(step)));

@@ -26,6 +26,10 @@ pub fn expand(template: &Template, values: &Values) -> Result<String, String> {
 fn value(name: &str, values: &Values) -> Option<String> {
     match name {
         "version" => values.version.map(str::to_string),
+        // Before what a vendor adds to it, such as the number of a build.
+        "version.base" => values.version.map(|version| version.split(['-', '+']).next().unwrap_or("").to_string()),
+        "version.major" => values.version.map(|version| number(version, 0)),
+        "version.minor" => values.version.map(|version| number(version, 1)),
         "arch" => Some(values.arch_names.get(&values.arch).cloned().unwrap_or_else(|| values.arch.as_str().to_string())),
         "arch.docker" => Some(values.arch.as_str().to_string()),
         "arch.uname" => Some(values.arch.uname().to_string()),
@@ -34,6 +38,12 @@ fn value(name: &str, values: &Values) -> Option<String> {
         "os" => Some("linux".to_string()),
         other => other.strip_prefix("option.").and_then(|option| values.options.get(option).cloned()),
     }
+}
+
+/// One of a version's numbers; those that are not written are 0.
+fn number(version: &str, index: usize) -> String {
+    let base = version.split(['-', '+']).next().unwrap_or("");
+    base.split('.').nth(index).filter(|number| !number.is_empty()).unwrap_or("0").to_string()
 }
 
 /// Whether a template holds a placeholder that begins like this: `%{arch`.

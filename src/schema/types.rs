@@ -394,6 +394,11 @@ impl Pattern {
         Some(found.iter().skip(1).flatten().next().map(|group| group.as_str().to_string()))
     }
 
+    /// Where it matches in a text, the text of the group of a name, when that took part.
+    pub fn group(&self, text: &str, name: &str) -> Option<String> {
+        Some(self.0.captures(text)?.name(name)?.as_str().to_string())
+    }
+
     /// Whether it matches somewhere in a text.
     pub fn is_match(&self, text: &str) -> bool {
         self.0.is_match(text)

@@ -6,6 +6,7 @@ pub mod endpoint;
 mod archive;
 mod component;
 mod file;
+mod index;
 mod npm;
 mod pypi;
 mod resolve;

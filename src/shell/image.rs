@@ -82,6 +82,11 @@ pub async fn update_lock(ui: &Ui, project: &mut Project, scope: Scope, update: f
     trust::carry(project, &path, &text)?;
     let count = lock.components.len();
     ui.say(&format!("wrote {name}: {count} component{} in {}", if count == 1 { "" } else { "s" }, seconds(started.elapsed())));
+    let first = lock.first_uses();
+    if first > 0 {
+        let (files, are) = if first == 1 { ("file", "is") } else { ("files", "are") };
+        ui.say(&format!("{first} {files} {are} trusted on first use, for want of a published checksum: `trust=first-use` in {name}"));
+    }
     Ok(lock)
 }
 

@@ -11,6 +11,7 @@ mod run;
 mod servers;
 mod steps;
 mod text;
+mod versions;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;

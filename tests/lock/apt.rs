@@ -1,6 +1,7 @@
 use std::cmp::Ordering;
 
 use silo::lock::apt::{Index, compare, upstream, upstream_fits};
+use silo::lock::checksum::Sum;
 use silo::lock::{checksum, release};
 
 const INDEX: &str = "Package: git\nVersion: 1:2.39.2-1\nDescription: x\n Package: not-this\n\nPackage: git\nVersion: 1:2.39.5-0+deb12u3\n\nPackage: gitk\nVersion: 9\n\nPackage: mawk\nVersion: 1.3\nProvides: awk (= 1), other\n\nPackage: jq\nVersion: 1.6-2.1";
@@ -60,10 +61,10 @@ fn a_release_file_is_read_with_its_signature() {
 fn checksums_in_the_forms_in_which_they_are_published() {
     let (a, b) = ("a".repeat(64), "B".repeat(64));
     let text = format!("{a}  x.tar.gz\n{b} *./bin/y.zip\nSHA256 (z (1).tgz) = {a}\n{}  short\n", "c".repeat(40));
-    assert_eq!(checksum::find(&text, "x.tar.gz"), Some(a.clone()));
-    assert_eq!(checksum::find(&text, "y.zip"), Some(b.to_lowercase()));
-    assert_eq!(checksum::find(&text, "z (1).tgz"), Some(a.clone()));
+    assert_eq!(checksum::find(&text, "x.tar.gz"), Some(Sum::Sha256(a.clone())));
+    assert_eq!(checksum::find(&text, "y.zip"), Some(Sum::Sha256(b.to_lowercase())));
+    assert_eq!(checksum::find(&text, "z (1).tgz"), Some(Sum::Sha256(a.clone())));
     assert_eq!(checksum::find(&text, "short"), None);
     assert_eq!(checksum::find(&text, "tar.gz"), None);
-    assert_eq!(checksum::find(&format!("{a}\n"), "any"), Some(a));
+    assert_eq!(checksum::find(&format!("{a}\n"), "any"), Some(Sum::Sha256(a)));
 }

@@ -147,6 +147,9 @@ fn the_newest_version_is_one_that_every_package_has() {
     assert_eq!(chosen(">=20 <24").as_deref(), Some("22.1.0"));
     assert_eq!(chosen("22.3.0"), None);
     assert_eq!(chosen("lts"), None);
+    let instead = |text: &str| silo::lock::npm::instead(&Request::parse(text), &tracks);
+    assert_eq!(instead("22.3.0"), "there is no version `22.3.0`: the newest of 22 is 22.1.0, of all 24.0.0");
+    assert!(instead("lts").starts_with("there is no channel `lts`"), "{}", instead("lts"));
     let suffixed = super::npm::registry(r#"{"c": {"0.9.0-linux-x64": {}, "0.9.0": {}, "0.10.0-linux-x64": {}, "0.10.0": {}}}"#);
     let track = [Track { document: suffixed["c"].as_ref().unwrap(), prefix: String::new(), suffix: "-linux-x64".to_string() }];
     assert_eq!(choose(&Request::parse("latest"), &track).as_deref(), Some("0.10.0"));

@@ -57,6 +57,8 @@ fn the_newest_version_with_wheels_for_all_architectures_wins() {
     assert_eq!(files(&[root("uv", "2.0rc1")], &registry), ["uv-2.0rc1-py3-none-any.whl"]);
     let Err(Unsolved::Failed(reasons)) = resolve(&[root("uv", "1.1.*")], &Target::default(), &registry) else { panic!() };
     assert!(reasons[0].contains("wheels for Linux"), "{reasons:?}");
+    let Err(Unsolved::Failed(reasons)) = resolve(&[root("uv", "9")], &Target::default(), &registry) else { panic!() };
+    assert!(reasons[0].contains("on PyPI there is no version `9`: the newest is 3.0"), "{reasons:?}");
 }
 
 #[test]

@@ -15,20 +15,20 @@ use silo::lock::{Artifact, Lock, Trust};
 use silo::problem::{Code, Problems};
 
 /// What a path answers: one after the other, the last one for ever.
-type Answers = BTreeMap<&'static str, Vec<(u16, &'static str, Vec<u8>)>>;
+pub type Answers = BTreeMap<&'static str, Vec<(u16, &'static str, Vec<u8>)>>;
 
-struct Server {
-    address: String,
-    asked: Arc<Mutex<Vec<String>>>,
+pub struct Server {
+    pub address: String,
+    pub asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Server {
-    fn count(&self, path: &str) -> usize {
+    pub fn count(&self, path: &str) -> usize {
         self.asked.lock().unwrap().iter().filter(|request| request.starts_with(&format!("GET {path} "))).count()
     }
 }
 
-async fn serve(answers: Answers) -> Server {
+pub async fn serve(answers: Answers) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let asked = Arc::new(Mutex::new(Vec::new()));
@@ -70,7 +70,7 @@ async fn serve(answers: Answers) -> Server {
     Server { address, asked }
 }
 
-fn surroundings(folder: &Path, more: &[(&str, &str)]) -> Surroundings {
+pub fn surroundings(folder: &Path, more: &[(&str, &str)]) -> Surroundings {
     let mut variables: BTreeMap<String, String> = std::env::vars().filter(|(name, _)| !name.to_lowercase().ends_with("_proxy")).collect();
     variables.insert("HOME".to_string(), folder.display().to_string());
     variables.insert("XDG_CACHE_HOME".to_string(), folder.join("cache").display().to_string());
@@ -116,7 +116,7 @@ async fn a_document_that_has_not_changed_comes_from_the_cache() {
     assert!(!asked[0].to_lowercase().contains("if-none-match") && asked[1].to_lowercase().contains("if-none-match: \"one\""), "{asked:?}");
 }
 
-async fn locked(text: &str, old: Option<&Lock>, surroundings: &Surroundings) -> (Result<(Lock, Problems), Problems>, usize) {
+pub async fn locked(text: &str, old: Option<&Lock>, surroundings: &Surroundings) -> (Result<(Lock, Problems), Problems>, usize) {
     let found = AtomicUsize::new(0);
     let progress = |event: Event| {
         if matches!(event, Event::Found { .. }) {
@@ -130,7 +130,7 @@ async fn locked(text: &str, old: Option<&Lock>, surroundings: &Surroundings) -> 
 }
 
 /// An archive with one package, made here.
-fn archive() -> Answers {
+pub fn archive() -> Answers {
     use std::io::Write;
     let names = ["ca-certificates", "bzip2", "curl", "unzip", "xz-utils", "git", "python3", "python3-pip", "libc6"];
     let text: String = names.iter().map(|name| format!("Package: {name}\nVersion: 1:2.0-1\n\n")).collect();

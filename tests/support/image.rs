@@ -50,7 +50,7 @@ pub fn component(kind: Kind, id: &str, steps: Vec<Step>, artifacts: Vec<Artifact
         id: ComponentId { kind, name: name(id) },
         request: "latest".to_string(),
         version: "1.2.3".to_string(),
-        install: Install { source: name("vendor"), requires: Vec::new(), arch: BTreeMap::new(), steps },
+        install: Install { source: name("vendor"), requires: Vec::new(), arch: BTreeMap::new(), versions: None, steps },
         options: BTreeMap::new(),
         env: BTreeMap::new(),
         checks: Vec::new(),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use nodejs_semver::{Range, Version};
 
 use super::Packument;
-use crate::lock::version::{Request, newest};
+use crate::lock::version::{Request, nearest, newest};
 use crate::spec::Template;
 
 /// A package whose versions follow the component's: what stands around `%{version}`.
@@ -43,6 +43,15 @@ impl Track<'_> {
         let version = self.document.dist_tags.get(tag)?;
         Some(self.strip(version).filter(|_| !self.suffix.is_empty()).unwrap_or(version))
     }
+}
+
+/// What there is when nothing fits a request: the nearest and the newest version, or the tags.
+pub fn instead(request: &Request, tracks: &[Track]) -> String {
+    let sets: Vec<BTreeSet<&str>> = tracks.iter().map(Track::versions).collect();
+    let common: Vec<&str> =
+        sets.first().into_iter().flatten().filter(|version| sets.iter().all(|set| set.contains(*version))).copied().collect();
+    let tags: BTreeSet<&str> = tracks.iter().flat_map(|track| track.document.dist_tags.keys().map(String::as_str)).collect();
+    nearest(request.text(), &common, &tags.into_iter().collect::<Vec<_>>())
 }
 
 /// The newest version that fits a request and exists in every package.

@@ -45,6 +45,33 @@ pub(super) static CHECKSUMS: NodeRule = NodeRule {
     ..RULE
 };
 
+pub(super) static VERSIONS: NodeRule = NodeRule {
+    name: "versions",
+    doc: "Where its versions are listed, so that beginnings, ranges and channels can be asked for. Where the list has the checksum of a download beside its URL or name, that counts. In a path of JSON `*` is every member or element; at its end, the text of an element or the name of a member.",
+    example: include_str!("../../../schemas/examples/versions.kdl"),
+    arguments: &[optional("url", Type::Url)],
+    properties: &[
+        property("github-releases", Type::Text, "Instead of a URL: the repository, `owner/name`, whose releases are the versions."),
+        property("prefix", Type::Text, "What stands before each version: `v`. What begins otherwise is left out."),
+        property("json", Type::Text, "Where in a JSON document the versions stand: `*/version`. Without it each line is a version."),
+        property("date", Type::Text, "Where in it their dates stand."),
+        property("lts", Type::Text, "Where in it stands `true`, or a name, for what is supported for a long time."),
+        property("channel", Type::Text, "Where in it stands the word of the channel that a version belongs to."),
+        property("match", Type::Text, "What of a line is the version: the group `version` or the first; the group `date` is its date."),
+    ],
+    children: &[&ONLY],
+    ..RULE
+};
+
+static ONLY: NodeRule = NodeRule {
+    name: "only",
+    doc: "What has to stand at another path of the document for a version to count: one of these values.",
+    arguments: &[required("path", Type::Text), required("value", Type::Scalar)],
+    rest: Some(optional("value", Type::Scalar)),
+    merge: Merge::List,
+    ..RULE
+};
+
 pub(super) static NPM: NodeRule = NodeRule {
     name: "npm",
     doc: "A package of the npm registry.",

@@ -39,6 +39,16 @@ pub enum FetchError {
         /// What it answers.
         status: StatusCode,
     },
+    /// The server has answered this caller often enough for now.
+    #[error("{url} answers {status}: it allows no more requests {wait}")]
+    Limited {
+        /// The address, without a password.
+        url: String,
+        /// What it answers.
+        status: StatusCode,
+        /// Until when, in words.
+        wait: String,
+    },
     /// The server does not answer.
     #[error("cannot fetch {url}")]
     Unreachable {
@@ -202,10 +212,14 @@ impl Client {
             if again { Attempt::Again(error) } else { Attempt::Never(error) }
         })?;
         let status = response.status();
-        let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
-        let head = Head { status, etag: header(ETAG).map(str::to_string), range: header(CONTENT_RANGE).and_then(content_range) };
+        let header = |name: &'static str| response.headers().get(name).and_then(|value| value.to_str().ok());
+        let head =
+            Head { status, etag: header(ETAG.as_str()).map(str::to_string), range: header(CONTENT_RANGE.as_str()).and_then(content_range) };
         if status.is_success() || status == StatusCode::NOT_MODIFIED && etag.is_some() {
             return Ok((head, response));
+        }
+        if let Some(wait) = limited(status, &header) {
+            return Err(Attempt::Never(FetchError::Limited { url: shown(url), status, wait }));
         }
         Err(match status {
             StatusCode::NOT_FOUND | StatusCode::GONE => Attempt::Never(FetchError::Missing { url: shown(url) }),
@@ -230,6 +244,24 @@ impl Client {
                 },
             }
         }
+    }
+}
+
+/// Until when a server answers no more, in words; `None` when it says no such thing, or when a few attempts take as long. Sources: RFC 9110,
+/// 10.2.3, and docs.github.com, "Rate limits for the REST API".
+fn limited<'h>(status: StatusCode, header: &impl Fn(&'static str) -> Option<&'h str>) -> Option<String> {
+    if !matches!(status, StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS) {
+        return None;
+    }
+    let number = |name| header(name).and_then(|value| value.trim().parse::<u64>().ok());
+    let spent = number("x-ratelimit-remaining") == Some(0);
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let reset = || number("x-ratelimit-reset").filter(|_| spent).map(|at| at.saturating_sub(now));
+    match number("retry-after").or_else(reset) {
+        Some(seconds) if seconds <= 5 && status == StatusCode::TOO_MANY_REQUESTS => None,
+        Some(seconds) if seconds < 90 => Some(format!("for {seconds} seconds")),
+        Some(seconds) => Some(format!("for {} minutes", seconds.div_ceil(60))),
+        None => spent.then(|| "for a while".to_string()),
     }
 }
 

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use silo::lock::npm::{Root, Track, choose, track};
+use silo::lock::npm::{Root, Track, choose, instead, track};
 use silo::lock::template::{Values, expand, mentions};
 use silo::lock::version::Request;
-use silo::lock::{Artifact, Trust, apt, pypi as wheels};
-use silo::spec::{Arch, Checksum, PackageRequest, Step, Template};
+use silo::lock::{Artifact, Trust, apt, checksum, pypi as wheels};
 
+use silo::spec::{Arch, Checksum, PackageRequest, Step, Template, Versions};
+
+use super::index::{self, Listed};
 use super::session::{Session, Whose};
 use super::{file, pypi};
 
@@ -17,6 +19,8 @@ pub struct Recipe<'a> {
     pub request: Option<&'a str>,
     /// Its steps.
     pub steps: &'a [Step],
+    /// Where its versions are listed.
+    pub versions: Option<&'a Versions>,
     /// What `%{arch}` means.
     pub arch: &'a BTreeMap<Arch, String>,
     /// Values of options.
@@ -33,13 +37,15 @@ pub struct Found {
     pub artifacts: Vec<Artifact>,
     /// What should be known about it.
     pub warnings: Vec<String>,
+    /// What is worse than it could be, since a list of versions could not be read.
+    pub fallbacks: Vec<String>,
 }
 
 impl Recipe<'_> {
-    fn fill(&self, template: &Template, arch: Arch, version: Option<&str>) -> Result<String, String> {
+    pub(super) fn fill(&self, template: &Template, arch: Arch, version: Option<&str>) -> Result<String, String> {
         let values = Values { version, arch, arch_names: self.arch, options: self.options };
         expand(template, &values).map_err(|name| match name.as_str() {
-            "version" => {
+            "version" | "version.base" | "version.major" | "version.minor" => {
                 let request = self.request.unwrap_or("latest");
                 format!(
                     "`{request}` is not an exact version, and nothing here says which versions there are; write one like version=\"1.2.3\""
@@ -60,7 +66,7 @@ impl Recipe<'_> {
         let pip = self.packages(|step| if let Step::Pip { packages } = step { Some(packages) } else { None });
         let apt: Vec<&String> =
             self.steps.iter().filter_map(|step| if let Step::Apt { packages } = step { Some(packages) } else { None }).flatten().collect();
-        let mut found = Found { version: String::new(), artifacts: Vec::new(), warnings: Vec::new() };
+        let mut found = Found { version: String::new(), artifacts: Vec::new(), warnings: Vec::new(), fallbacks: Vec::new() };
 
         // Who knows the versions, in this order: packages that carry it, then the request itself.
         let mut version = self.npm_version(session, &request, &npm).await?;
@@ -77,7 +83,12 @@ impl Recipe<'_> {
             }
             found.artifacts.extend(solution.wheels);
         }
-        let version = version.or_else(|| request.exact().map(str::to_string));
+        let listed = match (&version, self.versions) {
+            (None, Some(versions)) => self.listed(session, versions, &request, &mut found.fallbacks).await?,
+            (Some(_), _) | (None, None) => None,
+        };
+        let version =
+            version.or_else(|| listed.as_ref().map(|(version, _)| version.clone())).or_else(|| request.exact().map(str::to_string));
 
         if !npm.is_empty() {
             let roots = self.roots(&npm, version.as_deref())?;
@@ -93,7 +104,8 @@ impl Recipe<'_> {
         }
         for step in self.steps {
             if let Step::Download { url, to: _, strip: _, checksum } = step {
-                found.artifacts.extend(self.download(session, url, checksum, version.as_deref()).await?);
+                let documents = listed.as_ref().map(|(_, listed)| listed);
+                found.artifacts.extend(self.download(session, url, checksum, version.as_deref(), documents).await?);
             }
         }
         if let (Some(whose), false) = (self.apt, apt.is_empty()) {
@@ -157,7 +169,7 @@ impl Recipe<'_> {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             choose(request, &list)
                 .map(Some)
-                .ok_or_else(|| format!("npm's registry has no version `{}` of {}", request.text(), names.join(" and ")))
+                .ok_or_else(|| format!("of {} in npm's registry {}", names.join(" and "), instead(request, &list)))
         })?
     }
 
@@ -184,12 +196,41 @@ impl Recipe<'_> {
         pypi::wheels(&session.client, session.pypi_endpoint().await?, &roots, &target).await
     }
 
+    /// The version by the list of versions, and the list. A version that is written out needs none, unless it is the beginning of others.
+    async fn listed(
+        &self,
+        session: &Session<'_>,
+        versions: &Versions,
+        request: &Request,
+        fallbacks: &mut Vec<String>,
+    ) -> Result<Option<(String, Listed)>, String> {
+        match (index::list(self, session, versions, request).await, request.whole()) {
+            (Ok(listed), whole) => match (listed.choose(request), whole) {
+                (Ok(version), _) => Ok(Some((version, listed))),
+                // Lists need not go back for ever.
+                (Err(_), Some(whole)) => Ok(Some((whole.to_string(), listed))),
+                (Err(reason), None) => Err(reason),
+            },
+            (Err(reason), Some(_)) => {
+                let unchecked =
+                    |step: &Step| matches!(step, Step::Download { url: _, to: _, strip: _, checksum: Checksum::TrustOnFirstUse });
+                if self.steps.iter().any(unchecked) {
+                    fallbacks
+                        .push(format!("its checksum is that of what was seen first, since the list of versions cannot be read: {reason}"));
+                }
+                Ok(None)
+            }
+            (Err(reason), None) => Err(reason),
+        }
+    }
+
     async fn download(
         &self,
         session: &Session<'_>,
         url: &Template,
         checksum: &Checksum,
         version: Option<&str>,
+        listed: Option<&Listed>,
     ) -> Result<Vec<Artifact>, String> {
         let urls: Vec<(Arch, String)> =
             Arch::ALL.into_iter().map(|arch| Ok((arch, self.fill(url, arch, version)?))).collect::<Result<_, String>>()?;
@@ -204,7 +245,10 @@ impl Recipe<'_> {
                     Artifact::File { arch: only, url, sha256: hash.to_lowercase(), trust: Trust::Published }
                 }
                 Checksum::Published { url: sums } => file::published(&session.client, only, url, &self.fill(sums, arch, version)?).await?,
-                Checksum::TrustOnFirstUse => file::first_use(&session.client, only, url).await?,
+                Checksum::TrustOnFirstUse => match listed.and_then(|listed| checksum::find(listed.documents.get(&arch)?, &url)) {
+                    Some(sum) => file::summed(&session.client, only, url, sum).await?,
+                    None => file::first_use(&session.client, only, url).await?,
+                },
             });
         }
         Ok(list)

@@ -260,9 +260,9 @@ async fn layer(session: &Session<'_>, query: &Query, name: Option<&Name>) -> (Op
         },
     };
     let (arch, options) = (BTreeMap::new(), BTreeMap::new());
-    let recipe = Recipe { request: None, steps, arch: &arch, options: &options, apt: None };
+    let recipe = Recipe { request: None, steps, versions: None, arch: &arch, options: &options, apt: None };
     match recipe.find(session).await {
-        Ok(Found { version: _, artifacts, warnings: _ }) => {
+        Ok(Found { version: _, artifacts, warnings: _, fallbacks: _ }) => {
             (Some(Answer::Layer(LockedLayer { name: name.cloned(), inputs: query.inputs(), artifacts })), Vec::new())
         }
         Err(reason) => (None, vec![unresolved(reason, origin)]),
@@ -293,13 +293,20 @@ async fn component(session: &Session<'_>, query: &Query, id: &ComponentId) -> (O
     // What silo itself installs others with is needed where that happens.
     let whose = if id.kind == Kind::Client { Whose::Fetch } else { Whose::Image };
     for install in installs {
-        if !exact && installs.len() > 1 && has_no_index(&install.steps) {
+        if !exact && installs.len() > 1 && install.versions.is_none() && has_no_index(&install.steps) {
             passed.push(install.source.to_string());
             continue;
         }
-        let recipe = Recipe { request: Some(request), steps: &install.steps, arch: &install.arch, options, apt: Some(whose) };
+        let recipe = Recipe {
+            request: Some(request),
+            steps: &install.steps,
+            versions: install.versions.as_ref(),
+            arch: &install.arch,
+            options,
+            apt: Some(whose),
+        };
         match recipe.find(session).await {
-            Ok(Found { version, artifacts, warnings: _ }) => {
+            Ok(Found { version, artifacts, warnings: _, fallbacks }) => {
                 (session.progress)(Event::Found { what: id.to_string(), version: version.clone() });
                 let mut problems = Vec::new();
                 if !reasons.is_empty() {
@@ -311,6 +318,11 @@ async fn component(session: &Session<'_>, query: &Query, id: &ComponentId) -> (O
                             .at(*origin, "")
                             .help(format!("write source={} to ask for just that one", install.source)),
                     );
+                }
+                for fallback in fallbacks {
+                    let message = format!("{id} {version}: {fallback}");
+                    problems
+                        .push(Problem::new(Code::LockFallback, message).at(*origin, "").help("silo lock again when the server answers"));
                 }
                 let locked = LockedComponent {
                     id: id.clone(),

@@ -65,6 +65,7 @@ impl Decoder<'_> {
             requires.sort();
             requires.dedup();
             let arch = self.arches(block);
+            let versions = self.versions(block, options);
             let steps = self.steps(block.children(), Scope::Install, options);
             if !wanted {
                 continue;
@@ -74,7 +75,7 @@ impl Decoder<'_> {
                     self.require(client, heading(block));
                 }
             }
-            installs.push(Install { source, requires, arch, steps });
+            installs.push(Install { source, requires, arch, versions, steps });
         }
         if let Some((wanted, span)) = &settings.source
             && installs.is_empty()

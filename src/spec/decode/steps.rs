@@ -11,7 +11,7 @@ use super::Decoder;
 use super::text::{Options, Scope, heading};
 
 /// Words that may stand among steps without being one.
-const NOT_STEPS: [&str; 4] = ["doc", "arch", "requires", "after"];
+const NOT_STEPS: [&str; 5] = ["doc", "arch", "requires", "after", "versions"];
 
 impl Decoder<'_> {
     /// The steps of a block. Inside a definition (`Scope::Install`) a relative path means the component's own folder.

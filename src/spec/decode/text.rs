@@ -36,7 +36,9 @@ impl Scope {
         match self {
             Scope::Plain => &[],
             Scope::Check => &["version"],
-            Scope::Install => &["version", "arch", "arch.docker", "arch.uname", "arch.protoc", "os"],
+            Scope::Install => {
+                &["version", "version.base", "version.major", "version.minor", "arch", "arch.docker", "arch.uname", "arch.protoc", "os"]
+            }
             Scope::Step => &["arch", "arch.docker", "arch.uname", "arch.protoc", "os"],
             Scope::Container => &["workspace", "home", "user"],
             Scope::Server => &["workspace", "home"],
