@@ -15,11 +15,13 @@ pub mod version;
 pub mod wheel;
 
 mod apply;
+mod overlay;
 mod query;
 mod text;
 mod variants;
 
 pub use apply::{LockedImage, PinnedAgent, PinnedComponent, PinnedLayer, apply};
+pub use overlay::overlaid;
 pub use query::{LockState, Query, change, inputs, queries, state};
 pub use text::parse;
 pub use variants::union;

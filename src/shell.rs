@@ -21,3 +21,4 @@ pub mod reader;
 pub mod smoke;
 pub mod trust;
 pub mod ui;
+pub mod update;

@@ -3,6 +3,8 @@
 //! [`ImageSpec`] is what the image is; all of it ends up in the identity. [`RunSpec`] is how a container of it is run; none of it does.
 
 pub mod decode;
+mod place;
+pub mod update;
 
 mod versions;
 
@@ -13,6 +15,9 @@ use std::fmt;
 
 use crate::schema::types;
 use crate::source::Span;
+use update::{Update, Updates};
+
+pub use place::same_image;
 
 /// A decoded configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -570,6 +575,8 @@ pub struct RunSpec {
     pub path: Vec<Template>,
     /// Limits.
     pub resources: Resources,
+    /// What silo may do by itself to keep agents new.
+    pub updates: Updates,
 }
 
 /// Something that can build images and run containers.
@@ -586,6 +593,8 @@ pub enum Backend {
 pub struct AgentRun {
     /// Its name.
     pub name: Name,
+    /// What silo does about a newer version of it.
+    pub update: Update,
     /// The program with the arguments that let it act without asking and that register its servers.
     pub command: Vec<Template>,
     /// Arguments from the configuration, after those.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use silo::identity::Identity;
 use silo::launch::{GitIdentity, Host, Launch, LaunchMount, Program, Start, Terminal, launch, paths, profile};
 use silo::problem::{Code, Problems};
+use silo::spec::update::{Update, Updates};
 use silo::spec::{Access, AgentRun, Cache, EnvValue, Mount, Presence, Resources, RunEnv, RunSpec};
 
 use crate::support::image::{env_name, hash, hook, name, span, template};
@@ -37,6 +38,7 @@ pub fn run_spec() -> RunSpec {
         backend: None,
         agents: vec![AgentRun {
             name: name("first"),
+            update: Update::Notify,
             command: vec![template("first"), template("--yes")],
             args: vec![template("--dir=%{workspace}")],
             subcommands: vec!["mcp".into()],
@@ -51,6 +53,7 @@ pub fn run_spec() -> RunSpec {
         env: Vec::new(),
         path: vec![template("%{home}/.local/bin")],
         resources: Resources { milli_cpus: Some(2500), memory: Some(4 << 30), disk: None, pids: None },
+        updates: Updates::default(),
     }
 }
 

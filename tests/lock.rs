@@ -5,6 +5,7 @@ mod bootstrap;
 mod index;
 mod listed;
 mod npm;
+mod overlay;
 mod pypi;
 mod registries;
 mod server;

@@ -13,6 +13,7 @@ mod registry;
 mod servers;
 mod terminal;
 mod trust;
+mod updates;
 mod users;
 
 /// Leaves a test, and says so where the test harness does not hide it, when tests without engine and network are wanted.

@@ -5,9 +5,10 @@ use silo::document;
 use silo::layers::{self, File};
 use silo::problem::{Code, Problems};
 use silo::source::{Layer, Source, Sources};
+use silo::spec::update::{Update, Updates};
 use silo::spec::{
     Access, Arch, Backend, BaseFrom, Cause, Checksum, EnvValue, FileFormat, Kind, McpTransport, Pattern, Phase, Presence, RunAs, Spec,
-    Step, Template, decode,
+    Step, Template, decode, same_image,
 };
 use silo::trust::CommandLine;
 
@@ -514,6 +515,29 @@ fn caches_hooks_and_the_choice() {
     let spec = project_with_user("use agent=bot", "");
     assert_eq!(spec.run.default_agent.as_ref().map(|name| name.as_str()), Some("bot"));
     assert_eq!(spec.image.agents.len(), 1);
+}
+
+#[test]
+fn what_keeps_agents_new_is_how_they_are_run_and_not_what_they_are() {
+    let plain = project("agent bot");
+    assert_eq!((plain.run.agents[0].update, plain.run.updates), (Update::Notify, Updates { most: Update::Auto, hours: 24 }));
+    let said = project("agent bot update=auto\nuse update=notify update-hours=6");
+    assert_eq!((said.run.agents[0].update, said.run.updates), (Update::Auto, Updates { most: Update::Notify, hours: 6 }));
+    assert_eq!(plain.image.agents[0].component.options, said.image.agents[0].component.options, "no option of the definition");
+    for line in ["use update-hours=-1", "use update-hours=9000"] {
+        assert_eq!(only_problem(line).0, Code::BadValue, "{line}");
+    }
+    // Said by the user of an agent of the project's, it is still the project's image; what changes the image makes it another.
+    let user = project_with_user("agent bot update=auto", "agent bot { args \"x\"; }\nbase \"debian:bookworm\" { run \"a\"; }");
+    let alone = project("agent bot { args \"x\"; }\nbase \"debian:bookworm\" { run \"a\"; }");
+    assert_eq!(user.run.agents[0].update, Update::Auto);
+    assert_ne!(user.image, alone.image, "the places differ");
+    assert!(same_image(&user.image, &alone.image));
+    assert!(!same_image(&user.image, &project("agent bot { args \"x\"; }\nbase \"debian:bookworm\" { run \"b\"; }").image));
+    assert!(!same_image(&project("agent bot").image, &project("agent bot version=\"1\"").image));
+    // A user's own forced word stands, whatever the project says.
+    let user = project_with_user("use update=(force)never", "use update=auto\nagent bot update=auto");
+    assert_eq!(user.run.updates.most, Update::Never);
 }
 
 #[test]

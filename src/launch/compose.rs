@@ -28,7 +28,7 @@ pub fn paths(run: &RunSpec, start: &Start, host: &Host) -> BTreeSet<String> {
 
 /// Makes the launch. `None` when there are errors.
 pub fn launch(run: &RunSpec, start: &Start, host: &Host, identity: &Identity) -> (Option<Launch>, Problems) {
-    let RunSpec { default_agent: _, backend: _, agents: _, pre_run, mounts, caches, env, path, resources } = run;
+    let RunSpec { default_agent: _, backend: _, agents: _, pre_run, mounts, caches, env, path, resources, updates: _ } = run;
     let Start { agent: name, program } = start;
     let mut composer = Composer { host, problems: Problems::default() };
     let agent = agent_of(run, start);
@@ -337,7 +337,7 @@ impl Composer<'_> {
             (Program::Command(argv), _) => argv.clone(),
             (Program::Agent(_), None) => Vec::new(),
             (Program::Agent(more), Some(agent)) => {
-                let AgentRun { name: _, command, args, subcommands, env: _, state: _, mounts: _, pre_run: _ } = agent;
+                let AgentRun { name: _, update: _, command, args, subcommands, env: _, state: _, mounts: _, pre_run: _ } = agent;
                 let alone = more.first().is_some_and(|first| subcommands.contains(first));
                 let own = command.iter().chain(args).take(if alone { 1 } else { usize::MAX });
                 let mut argv: Vec<String> = own.filter_map(|word| self.fill(word, None)).collect();

@@ -92,6 +92,9 @@ pub static CONDITIONAL: &[&NodeRule] = &[
 /// The conditions that are known only once `use` nodes have been read.
 pub const CHOSEN: [&str; 2] = ["backend", "agent"];
 
+/// What silo may do about a newer version of an agent, the least first.
+pub const UPDATES: &[&str] = &["never", "notify", "auto"];
+
 /// The nodes at the top of a file of the catalog.
 pub static CATALOG: &[&NodeRule] = &[&DEFINE];
 
@@ -173,11 +176,17 @@ static REPO: NodeRule = NodeRule {
 
 static USE: NodeRule = NodeRule {
     name: "use",
-    doc: "Which engine and which agent to use when the command line names none.",
+    doc: "Which engine and which agent to use when the command line names none, and how silo keeps agents new.",
     example: include_str!("../../schemas/examples/use.kdl"),
     properties: &[
         property("backend", Type::OneOf(&["docker", "apple"]), "What builds the image and runs the container."),
         property("agent", Type::Name, "The agent that `silo` alone starts."),
+        property(
+            "update",
+            Type::OneOf(UPDATES),
+            "The most that silo does by itself to keep agents new, whatever their own `update` says; `auto` unless told otherwise.",
+        ),
+        property("update-hours", Type::Integer, "Hours between two looks for a newer agent; 24 unless told otherwise."),
     ],
     ..RULE
 };
@@ -283,7 +292,15 @@ static AGENT: NodeRule = NodeRule {
     doc: "A coding agent, and what it alone gets.",
     example: include_str!("../../schemas/examples/agent.kdl"),
     arguments: &[required("name", Type::Name)],
-    properties: &[VERSION, SOURCE],
+    properties: &[
+        VERSION,
+        SOURCE,
+        property(
+            "update",
+            Type::OneOf(UPDATES),
+            "What silo does about a newer version, in the background: `auto` builds it and lets your next run start it, without a change to the lock; `notify` only tells you; `never` does not look. `notify` unless told otherwise.",
+        ),
+    ],
     other_properties: Some(OPTION),
     children: &[&ARGS, &MCP_NAMES, &LSP_NAMES, &ENV, &MOUNT, &PRE_RUN, &POST_BUILD, &COMMAND],
     other_children: Some(&OPTION_NODE),

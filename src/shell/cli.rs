@@ -92,6 +92,11 @@ pub enum Command {
     Ls(Ls),
     /// Remove silo's images and containers
     Rm(Rm),
+    /// Say how things stand: configuration, trust, lock, images, containers, newer agents
+    Status(Status),
+    /// Look for a newer agent and build it: what `silo run` starts in the background
+    #[command(hide = true)]
+    BackgroundUpdate(BackgroundUpdate),
     /// Print a completion script
     Completions {
         /// For which shell
@@ -168,6 +173,9 @@ pub struct Run {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub locking: Locking,
+    /// Start the version of silo.lock, and look for no newer one
+    #[arg(long)]
+    pub no_update: bool,
 }
 
 /// `silo shell`
@@ -421,6 +429,25 @@ pub struct Ls {
     /// Print as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// `silo status`
+#[derive(Debug, Args)]
+pub struct Status {
+    /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `silo background-update`
+#[derive(Debug, Args)]
+pub struct BackgroundUpdate {
+    /// The agent
+    #[arg(value_name = "AGENT")]
+    pub agent: String,
+    /// How long it may take
+    #[arg(long, value_name = "SECONDS", default_value_t = 1800)]
+    pub limit: u64,
 }
 
 /// `silo rm`

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub mod background;
 pub mod build;
 pub mod catalog;
 pub mod check;
@@ -18,6 +19,7 @@ pub mod lock;
 pub mod ls;
 pub mod rm;
 pub mod run;
+pub mod status;
 pub mod trust;
 pub mod why;
 
@@ -28,6 +30,7 @@ use super::engine::Network;
 use super::failure::{Failure, system};
 use super::project::Project;
 use super::ui::Ui;
+use super::update::Keep;
 
 /// Carries a command out. Returns the exit code.
 pub fn dispatch(cli: Cli, ui: &Ui) -> Result<u8, Failure> {
@@ -35,7 +38,7 @@ pub fn dispatch(cli: Cli, ui: &Ui) -> Result<u8, Failure> {
     match cli.command {
         None => run::default_agent(ui, directory),
         Some(Command::Build(args)) => build::build(ui, directory, &args),
-        Some(Command::Run(args)) => run::agent(ui, directory, &args.agent, &args.args, &args.container, args.locking),
+        Some(Command::Run(args)) => run::agent(ui, directory, &args),
         Some(Command::Shell(args)) => run::shell(ui, directory, &args),
         Some(Command::Agent(words)) => named(ui, directory, &words),
         Some(Command::Exec(args)) => exec::exec(ui, directory, &args),
@@ -52,6 +55,8 @@ pub fn dispatch(cli: Cli, ui: &Ui) -> Result<u8, Failure> {
         Some(Command::Catalog(args)) => catalog::catalog(ui, directory, &args),
         Some(Command::Ls(args)) => ls::ls(ui, &args),
         Some(Command::Rm(args)) => rm::rm(ui, directory, &args),
+        Some(Command::Status(args)) => status::status(ui, directory, &args),
+        Some(Command::BackgroundUpdate(args)) => background::look(ui, directory, &args),
         Some(Command::Completions { shell }) => completions::completions(ui, shell),
     }
 }
@@ -83,6 +88,7 @@ fn named(ui: &Ui, directory: Option<&Path>, words: &[String]) -> Result<u8, Fail
             "catalog",
             "ls",
             "rm",
+            "status",
             "completions",
         ];
         let help = match silo::schema::nearest(name, commands.into_iter()) {
@@ -91,7 +97,7 @@ fn named(ui: &Ui, directory: Option<&Path>, words: &[String]) -> Result<u8, Fail
         };
         return Err(Failure::Usage { message: format!("`{name}` is neither a command nor a configured agent"), help });
     }
-    run::start(ui, project, name, args, Locking { locked: false }, Network::Bridge)
+    run::start(ui, project, name, args, Locking { locked: false }, Keep::Configured, Network::Bridge)
 }
 
 /// Does work that waits on the network or an engine. Commands that need neither never start a runtime.

@@ -8,7 +8,7 @@ use silo::identity;
 use silo::lock::{self, Lock, LockState, LockedBase, LockedImage};
 use silo::plan::{self, Instruction, Plan, Target};
 use silo::problem::Problems;
-use silo::spec::{BaseFrom, Distribution};
+use silo::spec::{BaseFrom, Distribution, ImageSpec};
 
 use super::bootstrap;
 use super::cli::Locking;
@@ -51,6 +51,34 @@ pub async fn update_lock(ui: &Ui, project: &mut Project, scope: Scope, update: f
     }
     let path = project.lock_path(scope);
     let name = project.lock_name(scope);
+    let image = project.lockable(scope)?;
+    let (lock, problems) = look_up(ui, project, &image, old.as_ref(), update).await?;
+    ui.problems(&problems, &project.sources);
+    let text = lock.print();
+    if std::fs::read_to_string(&path).is_ok_and(|before| before == text) {
+        ui.say(&format!("{name} is up to date"));
+        return Ok(lock);
+    }
+    files::write_atomically(&path, text.as_bytes()).map_err(system(format!("writing {name}")))?;
+    trust::carry(project, &path, &text)?;
+    let count = lock.components.len();
+    ui.say(&format!("wrote {name}: {count} component{} in {}", if count == 1 { "" } else { "s" }, seconds(started.elapsed())));
+    let first = lock.first_uses();
+    if first > 0 {
+        let (files, are) = if first == 1 { ("file", "is") } else { ("files", "are") };
+        ui.say(&format!("{first} {files} {are} trusted on first use, for want of a published checksum: `trust=first-use` in {name}"));
+    }
+    Ok(lock)
+}
+
+/// Resolves what a lock does not answer, or is to answer anew. Nothing is written. The problems are warnings.
+pub async fn look_up(
+    ui: &Ui,
+    project: &Project,
+    image: &ImageSpec,
+    old: Option<&Lock>,
+    update: fetch::Update,
+) -> Result<(Lock, Problems), Failure> {
     let surroundings = fetch::Surroundings::of_process(trust::npmrc(project));
     let resolve_image = |reference: &str| -> fetch::Digest<'_> {
         let reference = reference.to_string();
@@ -68,26 +96,9 @@ pub async fn update_lock(ui: &Ui, project: &mut Project, scope: Scope, update: f
             });
         }
     };
-    let image = project.lockable(scope)?;
-    let resolved = fetch::resolve(&image, old.as_ref(), &options, &report).await;
+    let resolved = fetch::resolve(image, old, &options, &report).await;
     ui.clear_transient();
-    let (lock, problems) = resolved.map_err(|problems| Failure::Problems { problems, sources: Box::new(project.sources.clone()) })?;
-    ui.problems(&problems, &project.sources);
-    let text = lock.print();
-    if std::fs::read_to_string(&path).is_ok_and(|before| before == text) {
-        ui.say(&format!("{name} is up to date"));
-        return Ok(lock);
-    }
-    files::write_atomically(&path, text.as_bytes()).map_err(system(format!("writing {name}")))?;
-    trust::carry(project, &path, &text)?;
-    let count = lock.components.len();
-    ui.say(&format!("wrote {name}: {count} component{} in {}", if count == 1 { "" } else { "s" }, seconds(started.elapsed())));
-    let first = lock.first_uses();
-    if first > 0 {
-        let (files, are) = if first == 1 { ("file", "is") } else { ("files", "are") };
-        ui.say(&format!("{first} {files} {are} trusted on first use, for want of a published checksum: `trust=first-use` in {name}"));
-    }
-    Ok(lock)
+    resolved.map_err(|problems| Failure::Problems { problems, sources: Box::new(project.sources.clone()) })
 }
 
 /// Whether an image was there or had to be built.

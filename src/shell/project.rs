@@ -17,7 +17,7 @@ use silo::plan::{self, Plan, Target, Tree};
 use silo::problem::{Code, Problem, Problems};
 use silo::source::{Layer, Source, SourceId, Sources, Span};
 use silo::spec::decode as spec_decode;
-use silo::spec::{Backend, EnvValue, ImageSpec, Name, Spec};
+use silo::spec::{Backend, EnvValue, ImageSpec, Name, Spec, same_image};
 use silo::trust::{self, CommandLine};
 
 use super::cli::ContainerOptions;
@@ -293,6 +293,22 @@ impl Project {
         }
     }
 
+    /// Takes everything that is not the image's own out of every run, and the working directory with it: what is left tries an image out in
+    /// an empty folder.
+    pub fn detach(&mut self, folder: PathBuf) {
+        self.withhold();
+        for spec in std::iter::once(&mut self.spec).chain(self.agents.values_mut().map(|(all, _)| all)) {
+            spec.run.mounts.clear();
+            spec.run.caches.clear();
+            for agent in &mut spec.run.agents {
+                agent.state.clear();
+                agent.mounts.clear();
+            }
+        }
+        self.places.root.clone_from(&folder);
+        self.places.workspace = folder;
+    }
+
     /// The specification of a scope.
     pub fn spec(&self, scope: Scope) -> &Spec {
         match scope {
@@ -306,9 +322,16 @@ impl Project {
         self.files.iter().any(|(_, layer)| matches!(layer, Layer::Project(_)))
     }
 
+    /// Whether this is CI.
+    pub fn is_ci(&self) -> bool {
+        self.facts.ci
+    }
+
     /// Which image commands of this directory are about: the project's own, the caller's when their own files change what is in it.
     pub fn image_scope(&self) -> Scope {
-        let same = self.spec.image == self.shared.image && self.agents.values().all(|(all, shared)| all.image == shared.image);
+        let agents = self.agents.values();
+        let same = same_image(&self.spec.image, &self.shared.image)
+            && agents.into_iter().all(|(all, shared)| same_image(&all.image, &shared.image));
         if self.is_committed() && same { Scope::Shared } else { Scope::Personal }
     }
 

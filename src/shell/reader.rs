@@ -354,6 +354,8 @@ fn environment_text() -> String {
         ("SILO_BACKEND", "use backend="),
         ("SILO_MEMORY", "resources memory="),
         ("SILO_CPUS", "resources cpus="),
+        ("SILO_AUTO_UPDATE", "use update="),
+        ("SILO_AUTO_UPDATE_HOURS", "use update-hours="),
     ] {
         if let Ok(value) = std::env::var(name)
             && !value.is_empty()

@@ -2,6 +2,7 @@
 
 use silo::launch::Program;
 use silo::plan::{self, SmokeTest, Target};
+use silo::spec::ComponentId;
 use tokio::io::{AsyncReadExt, DuplexStream};
 
 use super::container;
@@ -16,11 +17,21 @@ const OUTPUT_LIMIT: u64 = 1 << 20;
 /// Bytes that a test's output may be ahead of its reader.
 const BUFFER: usize = 64 << 10;
 
-/// Runs every test, without a network, and says how it went. The failures come back as one.
-pub async fn test(ui: &Ui, project: &Project, compiled: &Compiled, target: &Target, engine: &Docker) -> Result<(), Failure> {
+/// Runs every test, or those of one component, without a network, and says how it went. The failures come back as one.
+pub async fn test(
+    ui: &Ui,
+    project: &Project,
+    compiled: &Compiled,
+    target: &Target,
+    engine: &Docker,
+    only: Option<&ComponentId>,
+) -> Result<(), Failure> {
     let image_path = engine.find(&compiled.reference()).await?.and_then(|image| image.path);
     let mut failed = Vec::new();
     for SmokeTest { component, argv, contains, matches } in plan::smoke_tests(&compiled.locked, target) {
+        if only.is_some_and(|only| component != *only) {
+            continue;
+        }
         let command = argv.join(" ");
         let launch = project.launch(target, &Program::Command(argv), compiled, image_path.clone())?;
         let (output, mut seen) = tokio::io::duplex(BUFFER);

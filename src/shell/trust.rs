@@ -295,6 +295,11 @@ pub fn guarded(caller: &Caller) -> Vec<String> {
     [caller.state_directory(), caller.config_directory()].map(real).to_vec()
 }
 
+/// Whether the caller names the one content that is to run.
+pub fn is_named(project: &Project) -> bool {
+    project.options.trust.is_some() || std::env::var_os("SILO_TRUST").is_some_and(|value| !value.is_empty())
+}
+
 /// The digest that the caller names on the command line, or in `SILO_TRUST`.
 fn named_digest(project: &Project) -> Result<Option<Digest>, Failure> {
     let variable = || std::env::var("SILO_TRUST").ok().filter(|text| !text.is_empty());

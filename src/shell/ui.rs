@@ -150,6 +150,11 @@ impl Ui {
         self.talk(text);
     }
 
+    /// Whether somebody sits there who reads what is said.
+    pub fn is_attended(&self) -> bool {
+        std::io::stderr().is_terminal()
+    }
+
     /// Whether somebody sits there who can be asked.
     pub fn can_ask(&self) -> bool {
         std::io::stdin().is_terminal() && std::io::stderr().is_terminal()

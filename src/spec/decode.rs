@@ -27,6 +27,7 @@ use super::{
     Template,
 };
 pub(crate) use run::CONTROL_SOCKETS;
+use run::Choice;
 pub(crate) use text::{OWN_VARIABLES, unsafe_in_line};
 use text::{heading, suggestion};
 
@@ -99,7 +100,7 @@ impl Decoder<'_> {
         self.bring();
         self.step_clients(bases.as_ref().map_or(&[], |(base, _)| base.steps.as_slice()), &layers);
         let variables = self.variables(nodes);
-        let (backend, default_agent) = self.choice(nodes);
+        let Choice { backend, agent: default_agent, updates } = self.choice(nodes);
         let agents = self.agents(default_agent.as_ref());
         self.components();
         self.servers();
@@ -125,6 +126,7 @@ impl Decoder<'_> {
             env: run_env.into_values().collect(),
             path,
             resources: self.resources(nodes),
+            updates,
         };
         let (base, fetch) = bases?;
         let components = std::mem::take(&mut self.components).into_values().filter(|component| component.id.kind != Kind::Agent).collect();

@@ -13,7 +13,7 @@ agent claude
 "#;
 
 /// A lock that answers every question, with made-up answers.
-fn answered(spec: &ImageSpec) -> Lock {
+pub fn answered(spec: &ImageSpec) -> Lock {
     let both = |version: &str| BTreeMap::from(Arch::ALL.map(|arch| (arch, version.to_string())));
     let packages = |names: &[String]| names.iter().map(|name| AptPackage { name: name.clone(), versions: both("1") }).collect::<Vec<_>>();
     let root = |reference: &str, from| LockedBase { reference: reference.to_string(), from, digest: "sha256:00".to_string(), epoch: None };

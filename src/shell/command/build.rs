@@ -34,7 +34,7 @@ pub fn build(ui: &Ui, directory: Option<&Path>, args: &Build) -> Result<u8, Fail
                 ui.say(&format!("{target} is there already ({})", compiled.short()));
             }
             if args.test {
-                smoke::test(ui, &project, &compiled, target, &engine).await?;
+                smoke::test(ui, &project, &compiled, target, &engine, None).await?;
             }
             built.push(json!({
                 "target": target.to_string(),

@@ -9,6 +9,7 @@ use crate::shell::facts::Caller;
 use crate::shell::failure::Failure;
 use crate::shell::project::Project;
 use crate::shell::ui::Ui;
+use crate::shell::update::Keeper;
 
 /// Seconds that a program has to end by itself.
 const GRACE: i32 = 10;
@@ -82,5 +83,13 @@ fn needed(directory: Option<&Path>) -> Result<Vec<String>, Failure> {
     let scope = project.image_scope();
     let lock = project.fresh_lock(scope)?;
     let targets = project.targets(scope, &[])?;
-    targets.iter().map(|target| Ok(project.compile(scope, &lock, target)?.reference())).collect()
+    let mut needed = Vec::new();
+    for target in &targets {
+        needed.push(project.compile(scope, &lock, target)?.reference());
+        // What was built in the background is what the next run starts.
+        if let Some(newer) = Keeper::of(&project, scope, &lock, target).and_then(|keeper| keeper.floating(&lock)) {
+            needed.push(project.compile(scope, &newer, target)?.reference());
+        }
+    }
+    Ok(needed)
 }

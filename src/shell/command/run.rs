@@ -6,7 +6,7 @@ use silo::launch::Program;
 use silo::plan::Target;
 use silo::spec::Name;
 
-use crate::shell::cli::{ContainerOptions, Locking, Shell};
+use crate::shell::cli::{ContainerOptions, Locking, Run, Shell};
 use crate::shell::container;
 use crate::shell::engine::docker::{Docker, Streams};
 use crate::shell::engine::{Cache, EngineOptions, Network};
@@ -15,18 +15,13 @@ use crate::shell::image::{self, Made};
 use crate::shell::project::Project;
 use crate::shell::trust;
 use crate::shell::ui::Ui;
+use crate::shell::update::{Keep, Keeper};
 
 /// `silo run AGENT -- ARGS`.
-pub fn agent(
-    ui: &Ui,
-    directory: Option<&Path>,
-    name: &str,
-    args: &[String],
-    options: &ContainerOptions,
-    locking: Locking,
-) -> Result<u8, Failure> {
-    let project = Project::load(directory, options)?;
-    start(ui, project, name, args, locking, network(options))
+pub fn agent(ui: &Ui, directory: Option<&Path>, args: &Run) -> Result<u8, Failure> {
+    let project = Project::load(directory, &args.container)?;
+    let keep = if args.no_update { Keep::Locked } else { Keep::Configured };
+    start(ui, project, &args.agent, &args.args, args.locking, keep, network(&args.container))
 }
 
 fn network(options: &ContainerOptions) -> Network {
@@ -34,9 +29,17 @@ fn network(options: &ContainerOptions) -> Network {
 }
 
 /// Runs an agent of a project that is loaded already.
-pub fn start(ui: &Ui, project: Project, name: &str, args: &[String], locking: Locking, network: Network) -> Result<u8, Failure> {
+pub fn start(
+    ui: &Ui,
+    project: Project,
+    name: &str,
+    args: &[String],
+    locking: Locking,
+    keep: Keep,
+    network: Network,
+) -> Result<u8, Failure> {
     let agent = project.agent(name)?;
-    execute(ui, project, Target::Agent(agent), Program::Agent(args.to_vec()), locking, network)
+    execute(ui, project, Target::Agent(agent), Program::Agent(args.to_vec()), locking, keep, network)
 }
 
 /// `silo` alone: the default agent, or the one that the caller picks.
@@ -47,7 +50,7 @@ pub fn default_agent(ui: &Ui, directory: Option<&Path>) -> Result<u8, Failure> {
         None => pick(ui, &project)?,
     };
     let name = agent.to_string();
-    start(ui, project, &name, &[], Locking { locked: false }, Network::Bridge)
+    start(ui, project, &name, &[], Locking { locked: false }, Keep::Configured, Network::Bridge)
 }
 
 /// Asks which agent, on a terminal.
@@ -75,11 +78,19 @@ pub fn shell(ui: &Ui, directory: Option<&Path>, args: &Shell) -> Result<u8, Fail
         None => project.default_agent().map_or(Target::Environment, Target::Agent),
     };
     let command = if args.command.is_empty() { ["/bin/sh", "-c", SHELL].map(str::to_string).to_vec() } else { args.command.clone() };
-    execute(ui, project, target, Program::Command(command), args.locking, network(&args.container))
+    execute(ui, project, target, Program::Command(command), args.locking, Keep::Locked, network(&args.container))
 }
 
 /// Builds what is missing and runs a container to its end; returns the program's own exit code.
-fn execute(ui: &Ui, project: Project, target: Target, program: Program, locking: Locking, network: Network) -> Result<u8, Failure> {
+fn execute(
+    ui: &Ui,
+    project: Project,
+    target: Target,
+    program: Program,
+    locking: Locking,
+    keep: Keep,
+    network: Network,
+) -> Result<u8, Failure> {
     let agent = match &target {
         Target::Agent(name) => Some(name),
         Target::Environment => None,
@@ -91,7 +102,20 @@ fn execute(ui: &Ui, project: Project, target: Target, program: Program, locking:
     super::wait(async {
         let engine = Docker::connect(&EngineOptions::from_environment()).await?;
         let lock = image::ensure_lock(ui, &mut project, scope, locking).await?;
-        let compiled = project.compile(scope, &lock, &target)?;
+        // Who names the digest of what they trust means the lock in it.
+        let meant = locking.locked || trust::is_named(&project);
+        let keeper = match (keep, meant) {
+            (Keep::Configured, false) => Keeper::of(&project, scope, &lock, &target),
+            (Keep::Configured, true) | (Keep::Locked, _) => None,
+        };
+        let newer = match &keeper {
+            Some(keeper) => keeper.ready(&project, scope, &lock, &engine).await,
+            None => None,
+        };
+        let (compiled, version) = match newer {
+            Some((compiled, version)) => (compiled, Some(version)),
+            None => (project.compile(scope, &lock, &target)?, None),
+        };
         // What is wrong with the launch is known before anything is built.
         project.launch(&target, &program, &compiled, None)?;
         let found = match image::ensure(ui, &project, &compiled, &target, &engine, Cache::Use).await? {
@@ -99,6 +123,10 @@ fn execute(ui: &Ui, project: Project, target: Target, program: Program, locking:
             Made::Built => engine.find(&compiled.reference()).await?,
         };
         let launch = project.launch(&target, &program, &compiled, found.and_then(|image| image.path))?;
+        if let Some(keeper) = &keeper {
+            keeper.tell(ui, version.as_deref());
+            keeper.look(&project);
+        }
         container::run(ui, &project, &engine, &launch, network, Streams::standard()).await
     })
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::document::{Node, Value};
 use crate::problem::{Code, Problem};
 use crate::source::Span;
+use crate::spec::update::Update;
 use crate::spec::{
     AgentImage, AgentRun, ComponentId, EnvName, EnvValue, FileFormat, Hook, Kind, LspServer, McpServer, McpTransport, Name, Pattern,
     Presence, Registration, RunAs, RunEnv, Template,
@@ -107,7 +108,9 @@ impl Decoder<'_> {
         let files = self.files(&defined);
         let image = AgentImage { component, mcp, lsp, registrations, files, post_build };
         let subcommands = defined.named("subcommands").flat_map(|node| self.arguments(node)).map(|(text, _)| text.to_string()).collect();
-        let run = AgentRun { name: name.clone(), command, args, subcommands, env: env.into_values().collect(), state, mounts, pre_run };
+        let update = request.node.as_ref().and_then(|node| self.update(node)).unwrap_or(Update::Notify);
+        let run =
+            AgentRun { name: name.clone(), update, command, args, subcommands, env: env.into_values().collect(), state, mounts, pre_run };
         Some((image, run))
     }
 

@@ -53,7 +53,7 @@ fn reserved(kind: Kind) -> &'static [&'static str] {
         Kind::Tool | Kind::Client => &["version", "source"],
         Kind::Lsp => &["version", "source", "command", "extensions", "env"],
         Kind::Mcp => &["version", "source", "command", "env", "url", "transport"],
-        Kind::Agent => &["version", "source", "args", "mcp", "lsp", "env", "mount", "pre_run", "post_build", "command"],
+        Kind::Agent => &["version", "source", "update", "args", "mcp", "lsp", "env", "mount", "pre_run", "post_build", "command"],
     }
 }
 

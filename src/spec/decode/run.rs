@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::document::{Entry, Node, Value};
 use crate::problem::{Code, Problem};
+use crate::schema::table::UPDATES;
 use crate::schema::types::{size, thousandths};
 use crate::source::Span;
+use crate::spec::update::{Update, Updates};
 use crate::spec::{Access, Backend, BuildEnv, Cache, EnvName, Mount, Name, Phase, Presence, Resources, RunEnv};
 use crate::template::has_placeholder;
 
@@ -278,23 +280,59 @@ impl Decoder<'_> {
         value
     }
 
-    /// `use backend=… agent=…`
-    pub(super) fn choice(&mut self, nodes: &[Node]) -> (Option<Backend>, Option<(Name, Span)>) {
-        let (mut backend, mut agent) = (None, None);
+    /// `use backend=… agent=… update=… update-hours=…`
+    pub(super) fn choice(&mut self, nodes: &[Node]) -> Choice {
+        let mut choice = Choice::default();
         for node in nodes.iter().filter(|node| node.name == "use") {
             match self.property(node, "backend") {
                 None => {}
-                Some(("docker", _)) => backend = Some(Backend::Docker),
-                Some(("apple", _)) => backend = Some(Backend::Apple),
+                Some(("docker", _)) => choice.backend = Some(Backend::Docker),
+                Some(("apple", _)) => choice.backend = Some(Backend::Apple),
                 Some((other, span)) => {
                     let help = suggestion(other, &["docker", "apple"]);
                     self.bad(span, format!("`{other}` is not a backend"), help);
                 }
             }
             if let Some((text, span)) = self.property(node, "agent") {
-                agent = self.agent_name(text, span);
+                choice.agent = self.agent_name(text, span);
+            }
+            if let Some(most) = self.update(node) {
+                choice.updates.most = most;
+            }
+            if let Some(entry) = node.property("update-hours") {
+                match entry.value {
+                    Value::Integer(hours) if (0..=8760).contains(&hours) => choice.updates.hours = hours as u64,
+                    Value::Integer(_) | Value::Decimal(_) | Value::String(_) | Value::Bool(_) | Value::Null => {
+                        self.bad(
+                            entry.span,
+                            "`update-hours` is not a whole number from 0 to 8760",
+                            "write hours such as `update-hours=24`",
+                        );
+                    }
+                }
             }
         }
-        (backend, agent)
+        choice
     }
+
+    /// The property `update` of a node, when it is there and right.
+    pub(super) fn update(&mut self, node: &Node) -> Option<Update> {
+        let (text, span) = self.property(node, "update")?;
+        let update = Update::parse(text);
+        if update.is_none() {
+            self.bad(span, format!("`{text}` is not a way to keep an agent new"), suggestion(text, UPDATES));
+        }
+        update
+    }
+}
+
+/// What `use` chooses.
+#[derive(Default)]
+pub(super) struct Choice {
+    /// The backend.
+    pub(super) backend: Option<Backend>,
+    /// The agent that `silo` alone starts, and where it is named.
+    pub(super) agent: Option<(Name, Span)>,
+    /// What may be done to keep agents new.
+    pub(super) updates: Updates,
 }
