@@ -5,6 +5,7 @@
 
 pub mod apt;
 pub mod checksum;
+pub mod difference;
 pub mod index;
 pub mod npm;
 pub mod pypi;

@@ -11,6 +11,7 @@ mod registries;
 mod server;
 mod state;
 mod text;
+mod update;
 
 /// The program's own code: what looks things up is part of no library.
 #[path = "../src/shell"]

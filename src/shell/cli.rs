@@ -70,8 +70,12 @@ pub enum Command {
     Fmt(Fmt),
     /// Show what the configuration asks of this machine, and trust it
     Trust(Trust),
-    /// Pin every version and checksum in silo.lock
+    /// Pin every version and checksum in silo.lock: look up what is new or changed in silo.kdl, keep the rest
     Lock(Lock),
+    /// Take newer versions into silo.lock, as far as silo.kdl allows
+    Update(Update),
+    /// List what is newer than silo.lock
+    Outdated(Outdated),
     /// Print what the configuration compiles to
     Compile(Compile),
     /// Print an image's identity
@@ -257,12 +261,28 @@ pub struct Lock {
     /// Write nothing; fail when silo.lock is missing or stale
     #[arg(long)]
     pub check: bool,
-    /// Components to resolve anew, by name, besides what changed
-    #[arg(value_name = "NAME", conflicts_with_all = ["check", "all"])]
+}
+
+/// `silo update`
+#[derive(Debug, Args)]
+pub struct Update {
+    /// What to update: a component (`node`, `language/node`), a layer, `base`, or `packages` for the distribution's [default: everything]
+    #[arg(value_name = "NAME")]
     pub names: Vec<String>,
-    /// Resolve everything anew
-    #[arg(long, conflicts_with = "check")]
-    pub all: bool,
+    /// Say what would change, and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print the changes as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `silo outdated`
+#[derive(Debug, Args)]
+pub struct Outdated {
+    /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `silo compile`

@@ -17,10 +17,12 @@ pub mod import;
 pub mod init;
 pub mod lock;
 pub mod ls;
+pub mod outdated;
 pub mod rm;
 pub mod run;
 pub mod status;
 pub mod trust;
+pub mod update;
 pub mod why;
 
 use std::path::Path;
@@ -46,6 +48,8 @@ pub fn dispatch(cli: Cli, ui: &Ui) -> Result<u8, Failure> {
         Some(Command::Fmt(args)) => fmt::fmt(ui, directory, &args),
         Some(Command::Trust(args)) => trust::trust(ui, directory, &args),
         Some(Command::Lock(args)) => lock::lock(ui, directory, &args),
+        Some(Command::Update(args)) => update::update(ui, directory, &args),
+        Some(Command::Outdated(args)) => outdated::outdated(ui, directory, &args),
         Some(Command::Compile(args)) => compile::compile(ui, directory, &args),
         Some(Command::Hash(args)) => hash::hash(ui, directory, &args),
         Some(Command::Init(args)) => init::init(ui, directory, &args),
@@ -81,6 +85,8 @@ fn named(ui: &Ui, directory: Option<&Path>, words: &[String]) -> Result<u8, Fail
             "fmt",
             "trust",
             "lock",
+            "update",
+            "outdated",
             "compile",
             "hash",
             "config",

@@ -8,6 +8,7 @@ mod component;
 mod file;
 mod index;
 mod npm;
+mod outdated;
 mod pypi;
 mod resolve;
 mod session;
@@ -15,7 +16,8 @@ mod session;
 pub use archive::open;
 pub use client::{Client, FetchError};
 pub use endpoint::{Expansion, Surroundings};
-pub use resolve::{Digest, Options, Update, resolve};
+pub use outdated::{Standing, outdated};
+pub use resolve::{Digest, Options, Part, Update, resolve};
 pub use session::Event;
 
 /// An error with its causes in one line, each said once.

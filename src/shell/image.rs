@@ -43,32 +43,33 @@ pub async fn ensure_lock(ui: &Ui, project: &mut Project, scope: Scope, locking: 
 
 /// Resolves what the lock does not answer, or everything, and writes it.
 pub async fn update_lock(ui: &Ui, project: &mut Project, scope: Scope, update: fetch::Update) -> Result<Lock, Failure> {
+    let resolved = resolve_lock(ui, project, scope, update).await?;
+    write_lock(ui, project, scope, &resolved)?;
+    Ok(resolved.new)
+}
+
+/// A lock that was looked up and is written nowhere yet.
+pub struct Resolved {
+    /// The lock that was there.
+    pub old: Option<Lock>,
+    /// The one that answers everything.
+    pub new: Lock,
+    started: Instant,
+}
+
+/// Resolves what the lock does not answer, or more. Warnings are said; when anything fails, everything that fails is the failure.
+pub async fn resolve_lock(ui: &Ui, project: &mut Project, scope: Scope, update: fetch::Update) -> Result<Resolved, Failure> {
     let started = Instant::now();
+    let old = project.read_lock(scope)?;
     // The caller's own lock starts from the committed one, so that both pin the same versions.
-    let mut old = project.read_lock(scope)?;
-    if old.is_none() && scope == Scope::Personal {
-        old = project.read_lock(Scope::Shared)?;
-    }
-    let path = project.lock_path(scope);
-    let name = project.lock_name(scope);
+    let start = match (&old, scope) {
+        (None, Scope::Personal) => project.read_lock(Scope::Shared)?,
+        (Some(_), _) | (None, Scope::Shared) => old.clone(),
+    };
     let image = project.lockable(scope)?;
-    let (lock, problems) = look_up(ui, project, &image, old.as_ref(), update).await?;
+    let (new, problems) = look_up(ui, project, &image, start.as_ref(), update).await?;
     ui.problems(&problems, &project.sources);
-    let text = lock.print();
-    if std::fs::read_to_string(&path).is_ok_and(|before| before == text) {
-        ui.say(&format!("{name} is up to date"));
-        return Ok(lock);
-    }
-    files::write_atomically(&path, text.as_bytes()).map_err(system(format!("writing {name}")))?;
-    trust::carry(project, &path, &text)?;
-    let count = lock.components.len();
-    ui.say(&format!("wrote {name}: {count} component{} in {}", if count == 1 { "" } else { "s" }, seconds(started.elapsed())));
-    let first = lock.first_uses();
-    if first > 0 {
-        let (files, are) = if first == 1 { ("file", "is") } else { ("files", "are") };
-        ui.say(&format!("{first} {files} {are} trusted on first use, for want of a published checksum: `trust=first-use` in {name}"));
-    }
-    Ok(lock)
+    Ok(Resolved { old, new, started })
 }
 
 /// Resolves what a lock does not answer, or is to answer anew. Nothing is written. The problems are warnings.
@@ -80,25 +81,55 @@ pub async fn look_up(
     update: fetch::Update,
 ) -> Result<(Lock, Problems), Failure> {
     let surroundings = fetch::Surroundings::of_process(trust::npmrc(project));
-    let resolve_image = |reference: &str| -> fetch::Digest<'_> {
-        let reference = reference.to_string();
-        Box::pin(async move {
-            let engine = Docker::connect(&EngineOptions::from_environment()).await.map_err(|error| fetch::chain(&error))?;
-            engine.resolve_digest(&reference).await.map_err(|error| fetch::chain(&error))
-        })
-    };
     let options = fetch::Options { surroundings: &surroundings, update, resolve_image: &resolve_image };
-    let report = |event: fetch::Event| {
+    let report = reporter(ui);
+    let resolved = fetch::resolve(image, old, &options, &report).await;
+    ui.clear_transient();
+    resolved.map_err(|problems| Failure::Problems { problems, sources: Box::new(project.sources.clone()) })
+}
+
+/// Asks the engine's registry for the digest of an image.
+pub fn resolve_image<'a>(reference: &str) -> fetch::Digest<'a> {
+    let reference = reference.to_string();
+    Box::pin(async move {
+        let engine = Docker::connect(&EngineOptions::from_environment()).await.map_err(|error| fetch::chain(&error))?;
+        engine.resolve_digest(&reference).await.map_err(|error| fetch::chain(&error))
+    })
+}
+
+/// Shows on a terminal what is being looked up.
+pub fn reporter(ui: &Ui) -> impl Fn(fetch::Event) + Sync {
+    let ui = *ui;
+    move |event| {
         if ui.is_live() {
             ui.transient(&match event {
                 fetch::Event::Asking(what) => format!("asking {what}"),
                 fetch::Event::Found { what, version } => format!("found {what} {version}"),
             });
         }
-    };
-    let resolved = fetch::resolve(image, old, &options, &report).await;
-    ui.clear_transient();
-    resolved.map_err(|problems| Failure::Problems { problems, sources: Box::new(project.sources.clone()) })
+    }
+}
+
+/// Writes a lock in one step, unless the file has this text already. Returns whether it was written.
+pub fn write_lock(ui: &Ui, project: &mut Project, scope: Scope, resolved: &Resolved) -> Result<bool, Failure> {
+    let Resolved { old: _, new: lock, started } = resolved;
+    let path = project.lock_path(scope);
+    let name = project.lock_name(scope);
+    let text = lock.print();
+    if std::fs::read_to_string(&path).is_ok_and(|before| before == text) {
+        ui.say(&format!("{name} is up to date"));
+        return Ok(false);
+    }
+    files::write_atomically(&path, text.as_bytes()).map_err(system(format!("writing {name}")))?;
+    trust::carry(project, &path, &text)?;
+    let count = lock.components.len();
+    ui.say(&format!("wrote {name}: {count} component{} in {}", if count == 1 { "" } else { "s" }, seconds(started.elapsed())));
+    let first = lock.first_uses();
+    if first > 0 {
+        let (files, are) = if first == 1 { ("file", "is") } else { ("files", "are") };
+        ui.say(&format!("{first} {files} {are} trusted on first use, for want of a published checksum: `trust=first-use` in {name}"));
+    }
+    Ok(true)
 }
 
 /// Whether an image was there or had to be built.

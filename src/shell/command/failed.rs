@@ -24,7 +24,7 @@ fn advice(step: &FailedStep) -> String {
     let log = step.log.join("\n").to_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| log.contains(word));
     if says(&["checksum mismatch", "eintegrity", "do not match the hashes"]) {
-        "what was downloaded is not what silo.lock pins: if a mirror changed it, ask who keeps it; if upstream did, run `silo lock --all`"
+        "what was downloaded is not what silo.lock pins: if a mirror changed it, ask who keeps it; if upstream did, run `silo update`"
             .to_string()
     } else if says(&[
         "self-signed certificate",

@@ -55,7 +55,7 @@ impl Recipe<'_> {
         })
     }
 
-    fn packages(&self, pick: impl Fn(&Step) -> Option<&Vec<PackageRequest>>) -> Vec<&PackageRequest> {
+    pub(super) fn packages(&self, pick: impl Fn(&Step) -> Option<&Vec<PackageRequest>>) -> Vec<&PackageRequest> {
         self.steps.iter().filter_map(pick).flatten().collect()
     }
 
@@ -136,7 +136,12 @@ impl Recipe<'_> {
     }
 
     /// The component's version, when packages of npm carry it in theirs.
-    async fn npm_version(&self, session: &Session<'_>, request: &Request, packages: &[&PackageRequest]) -> Result<Option<String>, String> {
+    pub(super) async fn npm_version(
+        &self,
+        session: &Session<'_>,
+        request: &Request,
+        packages: &[&PackageRequest],
+    ) -> Result<Option<String>, String> {
         let mut tracks: BTreeSet<(String, String, String)> = BTreeSet::new();
         for package in packages {
             let Some((before, after)) = track(&package.version) else { continue };

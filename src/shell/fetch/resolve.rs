@@ -21,10 +21,36 @@ use super::session::{Event, LIBC, PYTHON, Session, Whose};
 pub enum Update {
     /// All whose question is the same.
     Changed,
-    /// Those as well, but not of these components.
-    Only(BTreeSet<ComponentId>),
+    /// Those as well, but not of these parts.
+    Only(BTreeSet<Part>),
     /// None.
     All,
+}
+
+/// A part of a lock that can be looked up anew by itself.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// The root file systems, the distribution's packages, and what the `base` block downloads.
+    Base,
+    /// The distribution's packages.
+    Packages,
+    /// What a `layer` block downloads.
+    Layer(Name),
+    /// A component.
+    Component(ComponentId),
+}
+
+impl Part {
+    fn is_of(&self, query: &Query) -> bool {
+        match (self, query) {
+            (Part::Base, Query::Base { .. } | Query::Fetch { .. } | Query::Packages { .. } | Query::FetchPackages { .. }) => true,
+            (Part::Packages, Query::Packages { .. } | Query::FetchPackages { .. }) => true,
+            (Part::Base, Query::Layer { name, steps: _ }) => name.is_none(),
+            (Part::Layer(this), Query::Layer { name, steps: _ }) => name.as_ref() == Some(this),
+            (Part::Component(this), Query::Component { id, request: _, installs: _, options: _ }) => this == id,
+            (Part::Base | Part::Packages | Part::Layer(_) | Part::Component(_), _) => false,
+        }
+    }
 }
 
 /// A digest that is being looked up.
@@ -104,9 +130,9 @@ pub async fn resolve(
     let old = old.filter(|_| options.update != Update::All);
     let queries = lock::queries(spec);
     let kept = |query: &Query| {
-        let again = match (&options.update, query) {
-            (Update::Only(ids), Query::Component { id, request: _, installs: _, options: _ }) => ids.contains(id),
-            (Update::Only(_) | Update::Changed | Update::All, _) => false,
+        let again = match &options.update {
+            Update::Only(parts) => parts.iter().any(|part| part.is_of(query)),
+            Update::Changed | Update::All => false,
         };
         old.filter(|old| !again && lock::change(query, old).is_none())
     };
@@ -150,7 +176,7 @@ pub async fn resolve(
     }
 }
 
-fn wanted(queries: &[Query]) -> BTreeSet<String> {
+pub(super) fn wanted(queries: &[Query]) -> BTreeSet<String> {
     let mut names = BTreeSet::from([PYTHON.to_string(), LIBC.to_string()]);
     for query in queries {
         match query {
@@ -222,14 +248,20 @@ async fn answer(session: &Session<'_>, query: &Query, kept: Option<&Lock>, optio
     }
 }
 
-async fn list(session: &Session<'_>, whose: Whose, names: &[String]) -> Result<Vec<AptPackage>, String> {
+pub(super) async fn list(session: &Session<'_>, whose: Whose, names: &[String]) -> Result<Vec<AptPackage>, String> {
     if names.is_empty() {
         return Ok(Vec::new());
     }
     session.packages(whose, names.iter().map(String::as_str)).await
 }
 
-async fn root(session: &Session<'_>, whose: Whose, reference: &str, from: BaseFrom, options: &Options<'_>) -> Result<LockedBase, String> {
+pub(super) async fn root(
+    session: &Session<'_>,
+    whose: Whose,
+    reference: &str,
+    from: BaseFrom,
+    options: &Options<'_>,
+) -> Result<LockedBase, String> {
     let (digest, epoch) = match from {
         BaseFrom::Registry => {
             session.asking(reference);
@@ -270,7 +302,7 @@ async fn layer(session: &Session<'_>, query: &Query, name: Option<&Name>) -> (Op
 }
 
 /// Whether the steps download files of a version without asking anybody which versions there are.
-fn has_no_index(steps: &[Step]) -> bool {
+pub(super) fn has_no_index(steps: &[Step]) -> bool {
     let indexed = steps.iter().any(|step| matches!(step, Step::Npm { .. } | Step::Pip { .. } | Step::Apt { .. }));
     let versioned = |step: &Step| match step {
         Step::Download { url, .. } => lock::template::mentions(url, "%{version}"),

@@ -94,6 +94,23 @@ impl Page {
         }
     }
 
+    /// Rows of columns, each column as wide as what is in it and with its style. They are not folded.
+    pub fn columns<const N: usize>(&mut self, rows: &[[String; N]], styles: &[&str; N]) {
+        let widths: Vec<usize> = (0..N).map(|column| rows.iter().map(|row| escape(&row[column]).width()).max().unwrap_or(0)).collect();
+        for row in rows {
+            let mut line = String::new();
+            let last = row.iter().rposition(|cell| !cell.is_empty()).unwrap_or(0);
+            for (column, cell) in row.iter().enumerate().take(last + 1) {
+                let cell = escape(cell);
+                let padding = if column == last { 0 } else { widths[column] - cell.width() + if widths[column] == 0 { 0 } else { 2 } };
+                line.push_str(&if styles[column].is_empty() { cell } else { self.paint(styles[column], &cell) });
+                line.push_str(&" ".repeat(padding));
+            }
+            self.out.push_str(&line);
+            self.out.push('\n');
+        }
+    }
+
     /// Rows of a name and what is to be said of it, in two columns.
     pub fn rows(&mut self, rows: &[(String, String)]) {
         let names: Vec<String> = rows.iter().map(|(name, _)| escape(name)).collect();

@@ -114,7 +114,8 @@ async fn look(
     // Of what is asked for exactly there is nothing newer; what there is besides is worth knowing.
     let asked = if exact { unpinned(image, &keeper.id) } else { image };
     let (found, problems) =
-        image::look_up(ui, project, &asked, Some(lock), fetch::Update::Only(BTreeSet::from([keeper.id.clone()]))).await?;
+        image::look_up(ui, project, &asked, Some(lock), fetch::Update::Only(BTreeSet::from([fetch::Part::Component(keeper.id.clone())])))
+            .await?;
     ui.problems(&problems, &project.sources);
     let version = found.components.iter().find(|component| component.id == keeper.id).map(|component| component.version.clone());
     let version = version.ok_or(Failure::Said(crate::shell::failure::code::BUG))?;

@@ -1,0 +1,214 @@
+//! What is newer than a lock's answers: versions only, nothing of it is downloaded.
+
+use std::collections::BTreeMap;
+
+use futures_util::StreamExt;
+use silo::lock::difference::Subject;
+use silo::lock::version::{Request, compare};
+use silo::lock::{self, AptPackage, Artifact, Lock, LockedBase, Query, pypi};
+use silo::problem::{Code, Problem, Problems};
+use silo::spec::{Component, ImageSpec, Kind, Step};
+
+use super::chain;
+use super::client::Client;
+use super::component::Recipe;
+use super::resolve::{Options, has_no_index, list, root, wanted};
+use super::session::{Event, Session, Whose};
+
+/// How something stands: what is locked, and what there is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// What kind of thing it is.
+    pub subject: Subject,
+    /// What it is, in words: `language node`.
+    pub name: String,
+    /// What is locked; `None` when the lock does not have it.
+    pub locked: Option<String>,
+    /// The newest that is asked for, which `silo update` would lock; or why it is not known.
+    pub allowed: Result<String, String>,
+    /// The newest of all, or why it is not known; `None` where there is no such thing.
+    pub newest: Option<Result<String, String>>,
+}
+
+impl Standing {
+    /// Whether `silo update` would lock something else.
+    pub fn is_behind(&self) -> bool {
+        self.allowed.as_ref().is_ok_and(|allowed| Some(allowed) != self.locked.as_ref())
+    }
+}
+
+/// Looks at everything that a lock pins.
+pub async fn outdated(
+    spec: &ImageSpec,
+    lock: &Lock,
+    options: &Options<'_>,
+    progress: &(dyn Fn(Event) + Sync),
+) -> Result<Vec<Standing>, Problems> {
+    let client = Client::new(options.surroundings.cache()).map_err(|error| {
+        let mut problems = Problems::default();
+        problems.push(Problem::new(Code::Unresolved, chain(&error)).at(spec.base.origin, ""));
+        problems
+    })?;
+    let queries = lock::queries(spec);
+    let session = Session::new(client, options.surroundings, spec, wanted(&queries), progress);
+    let same = spec.base.reference == spec.fetch.reference && spec.base.from == spec.fetch.from;
+    let asked = queries.iter().filter(|query| !(same && matches!(query, Query::Fetch { .. })));
+    let looks = asked.map(|query| {
+        let session = &session;
+        async move { look(session, query, lock, options).await }
+    });
+    let found: Vec<Vec<Standing>> = futures_util::stream::iter(looks).buffered(queries.len().max(1)).collect().await;
+    Ok(found.into_iter().flatten().collect())
+}
+
+async fn look(session: &Session<'_>, query: &Query, lock: &Lock, options: &Options<'_>) -> Vec<Standing> {
+    let base = |what: &str, locked: &LockedBase, reference: &str, found: Result<LockedBase, String>| Standing {
+        subject: Subject::Base,
+        name: format!("{what} {reference}"),
+        locked: (locked.reference == reference).then(|| locked.digest.clone()),
+        allowed: found.map(|found| found.digest),
+        newest: None,
+    };
+    match query {
+        Query::Base { reference, from } => {
+            vec![base("base", &lock.base, reference, root(session, Whose::Image, reference, *from, options).await)]
+        }
+        Query::Fetch { reference, from } => {
+            vec![base("fetch stage's base", &lock.fetch, reference, root(session, Whose::Fetch, reference, *from, options).await)]
+        }
+        Query::Packages { names } => packages("package", &lock.packages, names, list(session, Whose::Image, names).await),
+        Query::FetchPackages { names } => {
+            packages("fetch stage's package", &lock.fetch_packages, names, list(session, Whose::Fetch, names).await)
+        }
+        Query::Layer { name, steps } => {
+            let locked = lock.layers.iter().find(|layer| layer.name == *name).map(|layer| layer.artifacts.as_slice()).unwrap_or_default();
+            let name = name.as_ref().map_or("the base block".to_string(), |name| format!("layer {name}"));
+            layer(session, &name, steps, locked).await
+        }
+        Query::Component { id, request: _, installs: _, options: _ } => {
+            let agents = session.spec.agents.iter().map(|agent| &agent.component);
+            let Some(component) = session.spec.components.iter().chain(agents).find(|component| component.id == *id) else {
+                return Vec::new();
+            };
+            session.asking(&id.to_string());
+            let (allowed, newest) =
+                futures_util::join!(version(session, component, &component.request), version(session, component, "latest"));
+            // Someone who asks for what comes before a release may have what is newer than the newest release.
+            let newest = match (&allowed, newest) {
+                (Ok(allowed), Ok(newest)) if compare(allowed, &newest).is_gt() => Ok(allowed.clone()),
+                (_, newest) => newest,
+            };
+            let locked = lock.components.iter().find(|locked| locked.id == *id).map(|locked| locked.version.clone());
+            vec![Standing { subject: Subject::Component, name: id.to_string(), locked, allowed, newest: Some(newest) }]
+        }
+    }
+}
+
+fn packages(what: &str, locked: &[AptPackage], names: &[String], found: Result<Vec<AptPackage>, String>) -> Vec<Standing> {
+    let text = |package: &AptPackage| {
+        let all: std::collections::BTreeSet<&str> = package.versions.values().map(String::as_str).collect();
+        all.into_iter().collect::<Vec<_>>().join(" / ")
+    };
+    let of = |list: &[AptPackage], name: &str| list.iter().find(|package| package.name == name).map(text);
+    match found {
+        Err(reason) if !names.is_empty() => {
+            vec![Standing { subject: Subject::Package, name: format!("{what}s"), locked: None, allowed: Err(reason), newest: None }]
+        }
+        Err(_) => Vec::new(),
+        Ok(found) => found
+            .iter()
+            .map(|package| Standing {
+                subject: Subject::Package,
+                name: format!("{what} {}", package.name),
+                locked: of(locked, &package.name),
+                allowed: Ok(text(package)),
+                newest: None,
+            })
+            .collect(),
+    }
+}
+
+/// The packages of npm and PyPI that a block names; files of URLs have no versions.
+async fn layer(session: &Session<'_>, block: &str, steps: &[Step], locked: &[Artifact]) -> Vec<Standing> {
+    let (arch, options) = (BTreeMap::new(), BTreeMap::new());
+    let steps: Vec<Step> = steps.iter().filter(|step| matches!(step, Step::Npm { .. } | Step::Pip { .. })).cloned().collect();
+    if steps.is_empty() {
+        return Vec::new();
+    }
+    let recipe = Recipe { request: None, steps: &steps, versions: None, arch: &arch, options: &options, apt: None };
+    let found = recipe.find(session).await.map(|found| found.artifacts);
+    let version = |list: &[Artifact], npm: bool, name: &str| {
+        list.iter().find_map(|artifact| match artifact {
+            Artifact::Npm(package) if npm && package.path == format!("node_modules/{name}") => Some(package.version.clone()),
+            Artifact::Wheel { name: wheel, version, .. } if !npm && *wheel == pypi::normalized(name) => Some(version.clone()),
+            Artifact::Npm(_) | Artifact::Wheel { .. } | Artifact::Apt(_) | Artifact::File { .. } => None,
+        })
+    };
+    let mut list = Vec::new();
+    for step in &steps {
+        let (npm, packages) = match step {
+            Step::Npm { packages } => (true, packages),
+            Step::Pip { packages } => (false, packages),
+            Step::Apt { .. } | Step::Download { .. } | Step::Copy { .. } | Step::Run(_) => continue,
+            Step::Bin { .. } | Step::Path { .. } | Step::Env { .. } => continue,
+        };
+        for package in packages {
+            let name = package.name.0.split('[').next().unwrap_or_default();
+            let allowed = match &found {
+                Ok(found) => version(found, npm, name).ok_or_else(|| "it is not among what would be downloaded".to_string()),
+                Err(reason) => Err(reason.clone()),
+            };
+            list.push(Standing {
+                subject: Subject::Layer,
+                name: format!("{block}: {name}"),
+                locked: version(locked, npm, name),
+                allowed,
+                newest: None,
+            });
+        }
+    }
+    list
+}
+
+/// The version that a request means today: by the first of the component's sources that knows, as a lock is made.
+async fn version(session: &Session<'_>, component: &Component, request: &str) -> Result<String, String> {
+    let Component { id, request: _, installs, options, env: _, checks: _, cause: _, origin: _ } = component;
+    let parsed = Request::parse(request);
+    let whose = if id.kind == Kind::Client { Whose::Fetch } else { Whose::Image };
+    let mut reasons = Vec::new();
+    for install in installs {
+        if install.versions.is_none() && has_no_index(&install.steps) {
+            match parsed.exact() {
+                Some(exact) => return Ok(exact.to_string()),
+                None => reasons.push(format!("`{}`: it has no list of its versions", install.source)),
+            }
+            continue;
+        }
+        let downloads = install.steps.iter().any(|step| matches!(step, Step::Download { .. }));
+        let knows = |step: &&Step| match step {
+            Step::Npm { .. } | Step::Pip { .. } => true,
+            Step::Apt { .. } => !downloads,
+            Step::Download { .. } | Step::Copy { .. } | Step::Run(_) | Step::Bin { .. } | Step::Path { .. } | Step::Env { .. } => false,
+        };
+        let steps: Vec<Step> = install.steps.iter().filter(knows).cloned().collect();
+        let recipe = Recipe {
+            request: Some(request),
+            steps: &steps,
+            versions: install.versions.as_ref(),
+            arch: &install.arch,
+            options,
+            apt: Some(whose),
+        };
+        let npm = recipe.packages(|step| if let Step::Npm { packages } = step { Some(packages) } else { None });
+        let found = match recipe.npm_version(session, &parsed, &npm).await {
+            Ok(Some(version)) => Ok(version),
+            Ok(None) => recipe.find(session).await.map(|found| found.version),
+            Err(reason) => Err(reason),
+        };
+        match found {
+            Ok(version) => return Ok(version),
+            Err(reason) => reasons.push(format!("`{}`: {reason}", install.source)),
+        }
+    }
+    Err(if reasons.is_empty() { "there is no source to install it from".to_string() } else { reasons.join("; ") })
+}
