@@ -303,7 +303,7 @@ fn what_floats_is_built_in_the_background_and_started_by_the_next_run() {
     fs::write(&overlay, &text).unwrap();
 
     // Once the lock has it too, there is nothing over it.
-    place.run(&["lock", AGENT]).succeeded();
+    place.run(&["update", AGENT]).succeeded();
     let status = place.status();
     assert_eq!(
         (&status["updates"]["agents"][0]["locked"], &status["updates"]["agents"][0]["ready"]),
