@@ -173,6 +173,7 @@ codes! {
     MissingArgument "check::missing-argument" Error "A node lacks an argument that it needs."
     ExtraArgument "check::extra-argument" Error "A node has more arguments than it takes."
     DuplicateProperty "check::duplicate-property" Error "A property is given twice on one node."
+    DuplicateNode "check::duplicate-node" Error "A node is given twice where there is one of it."
     WrongType "check::wrong-type" Error "A value has the wrong type."
     BadValue "check::bad-value" Error "A value has the right type but cannot be used."
     UnexpectedChildren "check::unexpected-children" Error "A node has a block where it takes none."

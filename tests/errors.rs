@@ -26,6 +26,11 @@ const MISTAKES: &[Mistake] = &[
     ("null-without-a-hash", "use agent=null", "#null"),
     ("a-placeholder-without-quotes", "vars { x \"1\"; }\nenv A=%{vars.x} B=\"2\"", "\"%{vars.x}\""),
     ("a-property-twice", "resources cpus=2 cpus=4", "keep one of them"),
+    (
+        "a-list-of-versions-twice",
+        "define tool x {\n    install vendor {\n        versions \"https://a.test/index.json\" json=\"*/version\"\n        versions github-releases=\"a/b\"\n        download \"https://a.test/%{version}.tgz\"\n    }\n}\ntool x",
+        "keep one of the two",
+    ),
     ("brackets-of-json", "agent claude { mcp [\"memory\"]; }", "bracket"),
     ("an-assignment", "memory = \"8GiB\"", "="),
     ("smart-quotes", "agent “claude”", "\""),

@@ -1,10 +1,10 @@
 //! Holds a document to the table. Every problem of the file is reported at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map};
 
 use super::annotation::{self, Action, Fault};
 use super::contract::Contract;
-use super::{ArgumentRule, FileKind, Merge, NodeRule, PropertyRule, Type, find, table};
+use super::{ArgumentRule, FileKind, Merge, NodeRule, PropertyRule, Type, find, table, types};
 use crate::document::{self, Document, Entry, Node, Value};
 use crate::problem::{Code, Edit, Problem, Problems};
 use crate::source::Span;
@@ -16,7 +16,7 @@ pub fn check(document: &Document, kind: FileKind) -> Problems {
     check_version(&mut problems, document);
     for node in &document.nodes {
         match find(kind.nodes(), &node.name) {
-            Some(rule) => check_node(&mut problems, node, rule),
+            Some(rule) => check_node(&mut problems, node, rule, false),
             None => problems.push(unknown_node(node, kind.nodes(), None)),
         }
     }
@@ -37,7 +37,8 @@ fn check_version(problems: &mut Problems, document: &Document) {
     }
 }
 
-fn check_node(problems: &mut Problems, node: &Node, rule: &'static NodeRule) {
+/// `closed` says that the node stands in something that is taken as a whole: there the merge, which sees what is said twice, does not look.
+fn check_node(problems: &mut Problems, node: &Node, rule: &'static NodeRule, closed: bool) {
     check_annotation(problems, node, rule);
     check_arguments(problems, node, rule);
     check_properties(problems, node, rule);
@@ -64,10 +65,38 @@ fn check_node(problems: &mut Problems, node: &Node, rule: &'static NodeRule) {
         problems.push(problem);
         return;
     }
+    let closed = closed || matches!(rule.merge, Merge::Closed | Merge::List);
+    if closed {
+        check_twice(problems, children, rule);
+    }
     for child in children {
         match rule.child(&child.name) {
-            Some(child_rule) => check_node(problems, child, child_rule),
+            Some(child_rule) => check_node(problems, child, child_rule, closed),
             None => problems.push(unknown_node(child, rule.children, Some(node))),
+        }
+    }
+}
+
+/// Nodes of which a block has one, or one of each first argument. What is annotated says itself what it does to another.
+fn check_twice(problems: &mut Problems, children: &[Node], rule: &'static NodeRule) {
+    let mut seen: BTreeMap<(&str, Option<String>), Span> = BTreeMap::new();
+    for child in children.iter().filter(|child| child.annotation.is_none()) {
+        let key = match rule.child(&child.name).map(|rule| rule.merge) {
+            Some(Merge::Record) => None,
+            Some(Merge::Keyed) => child.arguments().next().map(|entry| types::text(&entry.value)),
+            Some(Merge::FileLocal | Merge::KeyedByTarget | Merge::List | Merge::Words | Merge::Variables) | None => continue,
+            Some(Merge::Closed | Merge::Accumulating | Merge::Condition) => continue,
+        };
+        match seen.entry((&child.name, key)) {
+            btree_map::Entry::Occupied(first) => problems.push(
+                Problem::new(Code::DuplicateNode, format!("`{}` is given twice", child.name))
+                    .at(child.name_span, "given again here")
+                    .at(*first.get(), "given here first")
+                    .help("keep one of the two"),
+            ),
+            btree_map::Entry::Vacant(place) => {
+                place.insert(child.name_span);
+            }
         }
     }
 }

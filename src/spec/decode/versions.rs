@@ -24,6 +24,9 @@ impl Decoder<'_> {
                     );
                 }
             }
+            for only in node.named("only") {
+                self.needs_json(only.name_span, "only");
+            }
             let name = |part: &str| {
                 !part.is_empty() && !part.starts_with('.') && part.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
             };
