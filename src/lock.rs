@@ -23,11 +23,11 @@ mod variants;
 
 pub use apply::{LockedImage, PinnedAgent, PinnedComponent, PinnedLayer, apply};
 pub use overlay::overlaid;
-pub use query::{LockState, Query, change, inputs, queries, state};
+pub use query::{LockState, Query, change, inputs, layer_words, queries, state};
 pub use text::parse;
 pub use variants::union;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::spec::{Arch, BaseFrom, ComponentId, Name};
 
@@ -51,6 +51,11 @@ pub struct Lock {
 }
 
 impl Lock {
+    /// The answer about a component.
+    pub fn component(&self, id: &ComponentId) -> Option<&LockedComponent> {
+        self.components.iter().find(|component| component.id == *id)
+    }
+
     /// How many files are trusted since they were seen first: nobody publishes a checksum of them.
     pub fn first_uses(&self) -> usize {
         let of_layers = self.layers.iter().flat_map(|layer| &layer.artifacts);
@@ -86,6 +91,14 @@ pub struct AptPackage {
     pub versions: BTreeMap<Arch, String>,
 }
 
+impl AptPackage {
+    /// Its versions in one text: most often all architectures have the same.
+    pub fn version(&self) -> String {
+        let all: BTreeSet<&str> = self.versions.values().map(String::as_str).collect();
+        all.into_iter().collect::<Vec<_>>().join(" / ")
+    }
+}
+
 /// What the steps of a `base` or `layer` block download, packages of the distribution excepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LockedLayer {
@@ -112,6 +125,16 @@ pub struct LockedComponent {
     pub version: String,
     /// Everything that is downloaded for it, sorted.
     pub artifacts: Vec<Artifact>,
+}
+
+impl LockedComponent {
+    /// Whether packages of the distribution are part of it.
+    pub fn is_packaged(&self) -> bool {
+        self.artifacts.iter().any(|artifact| match artifact {
+            Artifact::Apt(_) => true,
+            Artifact::File { .. } | Artifact::Npm(_) | Artifact::Wheel { .. } => false,
+        })
+    }
 }
 
 /// Something that is downloaded.

@@ -50,6 +50,13 @@ pub struct ImageSpec {
     pub env: BTreeMap<EnvName, BuildEnv>,
 }
 
+impl ImageSpec {
+    /// Every component, agents last.
+    pub fn all_components(&self) -> impl Iterator<Item = &Component> {
+        self.components.iter().chain(self.agents.iter().map(|agent| &agent.component))
+    }
+}
+
 /// A variable that the image carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BuildEnv {

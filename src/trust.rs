@@ -144,8 +144,7 @@ fn of_container(agent: Option<&Name>, env: &[RunEnv], mounts: &[Mount], own: &Co
 
 /// Components that run a script where the package managers' configuration is mounted.
 fn logins(image: &ImageSpec) -> impl Iterator<Item = Request> {
-    let components = image.components.iter().chain(image.agents.iter().map(|agent| &agent.component));
-    let installs = components.flat_map(|component| component.installs.iter().map(move |install| (component, install)));
+    let installs = image.all_components().flat_map(|component| component.installs.iter().map(move |install| (component, install)));
     installs.filter_map(|(component, install)| {
         let script = script_beside_a_client(install)?;
         Some(Request { what: What::Logins(component.id.clone()), agent: None, origin: Some(script) })

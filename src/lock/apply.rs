@@ -168,7 +168,7 @@ fn pin_layer(name: Option<&Name>, steps: &[Step], origin: Span, lock: &Lock) -> 
 
 fn pin(component: &Component, lock: &Lock, problems: &mut Problems) -> Option<PinnedComponent> {
     let Component { id, request, installs, options, env, checks, cause, origin } = component;
-    let Some(locked) = lock.components.iter().find(|locked| locked.id == *id) else {
+    let Some(locked) = lock.component(id) else {
         problems.push(Problem::new(Code::LockStale, format!("{id} is not in silo.lock")).at(*origin, "").help("silo lock"));
         return None;
     };

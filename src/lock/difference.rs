@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::version::compare;
-use super::{AptPackage, Artifact, Lock, LockedBase, apt};
+use super::{AptPackage, Artifact, Lock, LockedBase, apt, layer_words};
 use crate::spec::Arch;
 
 /// Everything that differs.
@@ -178,10 +178,7 @@ impl Difference {
 type Pinned<'l> = (Option<&'l str>, &'l [Artifact]);
 
 fn pinned(lock: &Lock) -> BTreeMap<(Subject, String), Pinned<'_>> {
-    let layers = lock.layers.iter().map(|layer| {
-        let name = layer.name.as_ref().map_or("the base block".to_string(), |name| format!("layer {name}"));
-        ((Subject::Layer, name), (None, layer.artifacts.as_slice()))
-    });
+    let layers = lock.layers.iter().map(|layer| ((Subject::Layer, layer_words(&layer.name)), (None, layer.artifacts.as_slice())));
     let components = lock.components.iter().map(|component| {
         ((Subject::Component, component.id.to_string()), (Some(component.version.as_str()), component.artifacts.as_slice()))
     });
@@ -207,12 +204,6 @@ fn base(what: &str, old: Option<&LockedBase>, new: &LockedBase) -> Option<Change
     Some(Change { subject: Subject::Base, name, from, to: Some(to), step: None, artifacts: Counts::default() })
 }
 
-/// A package's versions in one text: most often all architectures have the same.
-fn versions(package: &AptPackage) -> String {
-    let all: BTreeSet<&str> = package.versions.values().map(String::as_str).collect();
-    all.into_iter().collect::<Vec<_>>().join(" / ")
-}
-
 fn packages(what: &str, old: &[AptPackage], new: &[AptPackage]) -> Vec<Option<Change>> {
     let index = |list: &[AptPackage]| -> BTreeMap<String, AptPackage> {
         list.iter().map(|package| (package.name.clone(), package.clone())).collect()
@@ -224,7 +215,7 @@ fn packages(what: &str, old: &[AptPackage], new: &[AptPackage]) -> Vec<Option<Ch
         if from == to {
             return None;
         }
-        let (from, to) = (from.map(versions), to.map(versions));
+        let (from, to) = (from.map(AptPackage::version), to.map(AptPackage::version));
         let step = from.as_ref().zip(to.as_ref()).and_then(|(from, to)| package_step(from, to));
         Some(Change { subject: Subject::Package, name: format!("{what} {name}"), from, to, step, artifacts: Counts::default() })
     };

@@ -3,15 +3,14 @@
 use std::cmp::Ordering;
 
 use super::version::compare;
-use super::{Artifact, Lock, LockedBase, LockedComponent};
+use super::{Lock, LockedBase, LockedComponent};
 use crate::spec::ComponentId;
 
 /// `committed` with one component of `overlay` in the place of its own. `None` when that is not newer, when it answers another question, or
 /// when it was looked up for another base: then the committed lock holds as it is.
 pub fn overlaid(committed: &Lock, overlay: &Lock, id: &ComponentId) -> Option<Lock> {
-    let find = |lock: &Lock| lock.components.iter().position(|component| component.id == *id);
-    let at = find(committed)?;
-    let (old, new) = (&committed.components[at], &overlay.components[find(overlay)?]);
+    let at = committed.components.iter().position(|component| component.id == *id)?;
+    let (old, new) = (&committed.components[at], overlay.component(id)?);
     let fits = same_question(old, new) && compare(&new.version, &old.version) == Ordering::Greater && fits_base(committed, overlay, new);
     fits.then(|| {
         let mut lock = committed.clone();
@@ -28,10 +27,7 @@ fn same_question(old: &LockedComponent, new: &LockedComponent) -> bool {
 /// Wheels and packages of a distribution are chosen for a base. Packages are those of one state of its archive.
 fn fits_base(committed: &Lock, overlay: &Lock, new: &LockedComponent) -> bool {
     let same = |a: &LockedBase, b: &LockedBase| a.reference == b.reference && a.from == b.from;
-    let packaged = new.artifacts.iter().any(|artifact| match artifact {
-        Artifact::Apt(_) => true,
-        Artifact::File { .. } | Artifact::Npm(_) | Artifact::Wheel { .. } => false,
-    });
+    let packaged = new.is_packaged();
     let bases = [(&committed.base, &overlay.base), (&committed.fetch, &overlay.fetch)];
     bases.into_iter().all(|(a, b)| same(a, b) && (!packaged || a.digest == b.digest))
 }

@@ -261,7 +261,8 @@ pub fn state(spec: &ImageSpec, lock: Option<&Lock>) -> LockState {
     LockState::Stale(changes)
 }
 
-fn layer_words(name: &Option<Name>) -> String {
+/// What the downloads of a block are called: those of a layer, or of the base.
+pub fn layer_words(name: &Option<Name>) -> String {
     match name {
         Some(name) => format!("layer {name}"),
         None => "the base block".to_string(),
@@ -279,7 +280,7 @@ pub fn change(query: &Query, lock: &Lock) -> Option<String> {
             None => Some(format!("downloads of {} are new", layer_words(name))),
             Some(locked) => (locked.inputs != query.inputs()).then(|| format!("downloads of {} changed", layer_words(name))),
         },
-        Query::Component { id, request, installs: _, options: _ } => match lock.components.iter().find(|locked| locked.id == *id) {
+        Query::Component { id, request, installs: _, options: _ } => match lock.component(id) {
             None => Some(format!("{id} is new")),
             Some(locked) if locked.inputs == query.inputs() => None,
             Some(locked) if locked.request != *request => Some(format!("{id} is asked for as `{request}`, locked as `{}`", locked.request)),

@@ -83,7 +83,7 @@ impl BootstrapError {
             ),
             BootstrapError::NoIdentifiers => Some("apt-get install uidmap, or run silo as root, or write `from=registry` at the base"),
             BootstrapError::Moved { uri: _, suite: _, found: _, locked: _ } => Some(
-                "run `silo lock`, or set SILO_APT_MIRROR to a snapshot of the archive that has that state, or pull the image from where it was built",
+                "run `silo update base`, or set SILO_APT_MIRROR to a snapshot of the archive that has that state, or pull the image from where it was built",
             ),
             BootstrapError::NoArchive(_)
             | BootstrapError::Failed { status: _, lines: _ }

@@ -261,6 +261,9 @@ pub struct Lock {
     /// Write nothing; fail when silo.lock is missing or stale
     #[arg(long)]
     pub check: bool,
+    /// Not taken: who writes names means `silo update`
+    #[arg(value_name = "NAME", hide = true)]
+    pub names: Vec<String>,
 }
 
 /// `silo update`

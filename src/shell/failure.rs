@@ -4,6 +4,7 @@ use silo::problem::Problems;
 use silo::source::Sources;
 
 use super::engine::{BuildError, EngineError};
+use super::fetch::chain;
 
 /// Why a command stops.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +75,17 @@ pub mod code {
 }
 
 impl Failure {
+    /// Why, in one line: every problem's message, or the error with its causes.
+    pub fn reason(&self) -> String {
+        match self {
+            Failure::Problems { problems, sources: _ } => {
+                problems.iter().map(|problem| problem.message.clone()).collect::<Vec<_>>().join("; ")
+            }
+            Failure::Usage { .. } | Failure::Refused { .. } | Failure::System { .. } => chain(self),
+            Failure::Engine(_) | Failure::Build(_) | Failure::Said(_) => chain(self),
+        }
+    }
+
     /// The exit code.
     pub fn code(&self) -> u8 {
         match self {

@@ -71,7 +71,7 @@ impl Keeper {
         // What CI runs is what is committed.
         let update = if project.is_ci() { Update::Never } else { asked.min(most) };
         let id = ComponentId { kind: Kind::Agent, name: agent.clone() };
-        let locked = lock.components.iter().find(|component| component.id == id)?.clone();
+        let locked = lock.component(&id)?.clone();
         let path = project.lock_path(scope);
         let store = Store::of(&project.caller, &path);
         Some(Keeper { store, update, hours, agent: agent.clone(), id, locked, path })
@@ -84,7 +84,7 @@ impl Keeper {
 
     /// The version that another lock has.
     pub fn version_in(&self, lock: &Lock) -> Option<String> {
-        lock.components.iter().find(|component| component.id == self.id).map(|component| component.version.clone())
+        lock.component(&self.id).map(|component| component.version.clone())
     }
 
     /// What came of the last look, if that was about what the lock asks now.

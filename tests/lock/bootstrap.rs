@@ -68,7 +68,7 @@ async fn an_archive_that_moved_on_is_an_error_with_advice() {
     let folder = tempfile::tempdir().unwrap();
     let error = bootstrap(&old, &distribution, &surroundings, folder.path(), &|_| {}).await.unwrap_err();
     assert!(matches!(error, BootstrapError::Moved { .. }), "{error}");
-    assert!(error.help().unwrap().contains("silo lock"));
+    assert!(error.help().unwrap().contains("silo update base"));
     let nowhere = Surroundings { variables: [("PATH".to_string(), "/nonexistent".to_string())].into(), ..surroundings };
     let error = bootstrap(&old, &distribution, &nowhere, folder.path(), &|_| {}).await.unwrap_err();
     assert!(matches!(error, BootstrapError::NoProgram), "{error}");

@@ -131,15 +131,20 @@ pub async fn locked(text: &str, old: Option<&Lock>, surroundings: &Surroundings)
 
 /// An archive with one package, made here.
 pub fn archive() -> Answers {
+    archive_of("1:2.0-1", 11)
+}
+
+/// An archive with one version of everything, as of a day of July 2026.
+pub fn archive_of(version: &str, day: u32) -> Answers {
     use std::io::Write;
     let names = ["ca-certificates", "bzip2", "curl", "unzip", "xz-utils", "git", "python3", "python3-pip", "libc6"];
-    let text: String = names.iter().map(|name| format!("Package: {name}\nVersion: 1:2.0-1\n\n")).collect();
+    let text: String = names.iter().map(|name| format!("Package: {name}\nVersion: {version}\n\n")).collect();
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(text.as_bytes()).unwrap();
     let index = encoder.finish().unwrap();
     let hash = sha256_hex(&index);
     let release = format!(
-        "Codename: bookworm\nDate: Sat, 11 Jul 2026 10:16:37 UTC\nSHA256:\n {hash} {0} main/binary-amd64/Packages.gz\n {hash} {0} main/binary-arm64/Packages.gz\n",
+        "Codename: bookworm\nDate: Sat, {day} Jul 2026 10:16:37 UTC\nSHA256:\n {hash} {0} main/binary-amd64/Packages.gz\n {hash} {0} main/binary-arm64/Packages.gz\n",
         index.len()
     );
     BTreeMap::from([

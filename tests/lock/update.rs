@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use silo::lock::difference::{Step, Subject, difference, step};
 
-use super::server::{Server, archive, serve};
+use super::server::{Server, archive, archive_of, serve};
 use crate::cli::{Place, Ran};
 use crate::support::answers;
 
@@ -104,6 +104,24 @@ async fn update_takes_what_is_allowed_and_says_what_changed() {
 }
 
 #[tokio::test]
+async fn what_is_packaged_moves_with_the_packages() {
+    let mut answers = archive();
+    for (path, later) in archive_of("1:2.0-2", 18) {
+        answers.entry(path).or_default().extend(later);
+    }
+    let server = serve(answers).await;
+    let place = Place::new();
+    let text = "silo edition=\"2026\"\nbase \"debian:bookworm\" from=bootstrap { apt \"curl\"; }\n\
+                define tool x { install apt { apt \"git\"; }; }\ntool x\n";
+    place.write("silo.kdl", text);
+    silo(&place, &server, &["lock"]).await.expect(0);
+    assert!(!read(&place).contains("2.0-2"), "{}", read(&place));
+    // A component whose packages stayed behind would ask the archive for what it no longer has.
+    silo(&place, &server, &["update", "base"]).await.expect(0);
+    assert!(read(&place).contains("2.0-2") && !read(&place).contains("2.0-1"), "{}", read(&place));
+}
+
+#[tokio::test]
 async fn a_name_that_is_not_there_is_told_with_the_one_that_is() {
     let server = serve(BTreeMap::new()).await;
     let place = Place::new();
@@ -113,7 +131,7 @@ async fn a_name_that_is_not_there_is_told_with_the_one_that_is() {
     assert!(ran.err.contains("did you mean `node` (silo.kdl:3)?"), "{}", ran.err);
     let ran = silo(&place, &server, &["update", "language/deno"]).await;
     assert!(ran.expect(2).err.contains("`language deno` in silo.kdl adds it"), "{}", ran.err);
-    assert!(silo(&place, &server, &["lock", "node"]).await.expect(2).err.contains("node"));
+    assert!(silo(&place, &server, &["lock", "node"]).await.expect(2).err.contains("`silo update node`"));
     assert!(server.asked.lock().unwrap().is_empty());
 }
 

@@ -39,7 +39,7 @@ fn advice(step: &FailedStep) -> String {
     } else if says(&["no space left on device"]) {
         "the engine's disk is full: `docker system df` shows what takes it, `docker builder prune` drops old build steps".to_string()
     } else if says(&["has no installation candidate", "was not found", "unable to locate package"]) {
-        "the distribution's archive no longer has a pinned version: run `silo lock`".to_string()
+        "the distribution's archive no longer has a pinned version: run `silo update packages`".to_string()
     } else if says(&["command not found", ": not found"]) {
         "a program is missing in the image: add it with `base { apt \"…\" }` or as a `tool`".to_string()
     } else {

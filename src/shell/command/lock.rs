@@ -11,6 +11,11 @@ use crate::shell::ui::Ui;
 
 /// Writes `silo.lock`, or with `--check` says whether it fits. What it answers already stays; `silo update` is for newer versions.
 pub fn lock(ui: &Ui, directory: Option<&Path>, args: &Lock) -> Result<u8, Failure> {
+    if !args.names.is_empty() {
+        let message = "`silo lock` takes no names: it looks up what is new or changed".to_string();
+        let help = Some(format!("`silo update {}` looks up what is newer", args.names.join(" ")));
+        return Err(Failure::Usage { message, help });
+    }
     let mut project = Project::load(directory, &ContainerOptions::default())?;
     ui.problems(&project.warnings, &project.sources);
     if args.check {

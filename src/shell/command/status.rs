@@ -13,7 +13,6 @@ use crate::shell::cli::{ContainerOptions, Status};
 use crate::shell::engine::docker::Docker;
 use crate::shell::engine::{Container, EngineOptions};
 use crate::shell::failure::Failure;
-use crate::shell::fetch;
 use crate::shell::files;
 use crate::shell::project::{Compiled, Project};
 use crate::shell::trust::Standing;
@@ -137,7 +136,7 @@ fn stand(ui: &Ui, project: &mut Project) -> Result<Stand, Failure> {
             images.iter_mut().zip(present).for_each(|(image, present)| image.present = Some(present));
             (Ok(()), containers)
         }
-        Err(failure) => (Err(reason(&failure)), Vec::new()),
+        Err(failure) => (Err(failure.reason()), Vec::new()),
     };
     let name = |path: &Path| files::display_name(path, &project.places.workspace, &project.caller.home);
     Ok(Stand {
@@ -152,16 +151,6 @@ fn stand(ui: &Ui, project: &mut Project) -> Result<Stand, Failure> {
         agents: agents_now,
         log: name(&store.log()),
     })
-}
-
-fn reason(failure: &Failure) -> String {
-    match failure {
-        Failure::Engine(error) => fetch::chain(error),
-        Failure::Build(error) => fetch::chain(error),
-        Failure::Problems { .. } | Failure::Usage { .. } | Failure::Refused { .. } | Failure::System { .. } | Failure::Said(_) => {
-            fetch::chain(failure)
-        }
-    }
 }
 
 fn trust(project: &Project) -> (&'static str, String) {

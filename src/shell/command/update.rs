@@ -63,11 +63,6 @@ fn parts(project: &mut Project, scope: Scope, names: &[String]) -> Result<BTreeS
     Ok(found)
 }
 
-fn components(image: &ImageSpec) -> impl Iterator<Item = (&ComponentId, silo::source::Span)> {
-    let agents = image.agents.iter().map(|agent| &agent.component);
-    image.components.iter().chain(agents).map(|component| (&component.id, component.origin))
-}
-
 /// What a name means: `node`, `language/node`, `base`, `packages`, a layer's name.
 fn named(image: &ImageSpec, name: &str) -> Vec<Part> {
     match name {
@@ -77,7 +72,8 @@ fn named(image: &ImageSpec, name: &str) -> Vec<Part> {
     }
     let (kind, bare) = name.split_once('/').map_or((None, name), |(kind, bare)| (Some(kind), bare));
     let fits = |id: &ComponentId| id.name.as_str() == bare && kind.is_none_or(|kind| kind == id.kind.as_str());
-    let mut found: Vec<Part> = components(image).filter(|(id, _)| fits(id)).map(|(id, _)| Part::Component((*id).clone())).collect();
+    let mut found: Vec<Part> =
+        image.all_components().map(|component| &component.id).filter(|id| fits(id)).cloned().map(Part::Component).collect();
     let layers = image.layers.iter().filter(|layer| layer.name.as_str() == bare && kind.is_none_or(|kind| kind == "layer"));
     found.extend(layers.map(|layer| Part::Layer(layer.name.clone())));
     found
@@ -86,9 +82,10 @@ fn named(image: &ImageSpec, name: &str) -> Vec<Part> {
 /// A name that means nothing here: what was probably meant, and where that stands.
 fn unknown(project: &Project, image: &ImageSpec, name: &str) -> Failure {
     let bare = name.rsplit('/').next().unwrap_or(name);
-    let mut known: Vec<(String, Option<silo::source::Span>)> = components(image)
-        .filter(|(id, _)| id.kind != Kind::Client)
-        .map(|(id, origin)| (id.name.to_string(), Some(origin)))
+    let mut known: Vec<(String, Option<silo::source::Span>)> = image
+        .all_components()
+        .filter(|component| component.id.kind != Kind::Client)
+        .map(|component| (component.id.name.to_string(), Some(component.origin)))
         .chain(image.layers.iter().map(|layer| (layer.name.to_string(), Some(layer.origin))))
         .collect();
     known.extend(["base", "packages"].map(|word| (word.to_string(), None)));

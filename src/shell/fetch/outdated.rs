@@ -82,34 +82,36 @@ async fn look(session: &Session<'_>, query: &Query, lock: &Lock, options: &Optio
         }
         Query::Layer { name, steps } => {
             let locked = lock.layers.iter().find(|layer| layer.name == *name).map(|layer| layer.artifacts.as_slice()).unwrap_or_default();
-            let name = name.as_ref().map_or("the base block".to_string(), |name| format!("layer {name}"));
-            layer(session, &name, steps, locked).await
+            layer(session, &lock::layer_words(name), steps, locked).await
         }
         Query::Component { id, request: _, installs: _, options: _ } => {
-            let agents = session.spec.agents.iter().map(|agent| &agent.component);
-            let Some(component) = session.spec.components.iter().chain(agents).find(|component| component.id == *id) else {
+            let Some(component) = session.spec.all_components().find(|component| component.id == *id) else {
                 return Vec::new();
             };
             session.asking(&id.to_string());
-            let (allowed, newest) =
-                futures_util::join!(version(session, component, &component.request), version(session, component, "latest"));
+            let allowed = version(session, component, &component.request);
+            let (allowed, newest) = match Request::parse(&component.request) {
+                Request::Latest(_) => {
+                    let allowed = allowed.await;
+                    (allowed.clone(), allowed)
+                }
+                Request::Version(_) | Request::Range(_) | Request::Word(_) => {
+                    futures_util::join!(allowed, version(session, component, "latest"))
+                }
+            };
             // Someone who asks for what comes before a release may have what is newer than the newest release.
             let newest = match (&allowed, newest) {
                 (Ok(allowed), Ok(newest)) if compare(allowed, &newest).is_gt() => Ok(allowed.clone()),
                 (_, newest) => newest,
             };
-            let locked = lock.components.iter().find(|locked| locked.id == *id).map(|locked| locked.version.clone());
+            let locked = lock.component(id).map(|locked| locked.version.clone());
             vec![Standing { subject: Subject::Component, name: id.to_string(), locked, allowed, newest: Some(newest) }]
         }
     }
 }
 
 fn packages(what: &str, locked: &[AptPackage], names: &[String], found: Result<Vec<AptPackage>, String>) -> Vec<Standing> {
-    let text = |package: &AptPackage| {
-        let all: std::collections::BTreeSet<&str> = package.versions.values().map(String::as_str).collect();
-        all.into_iter().collect::<Vec<_>>().join(" / ")
-    };
-    let of = |list: &[AptPackage], name: &str| list.iter().find(|package| package.name == name).map(text);
+    let of = |list: &[AptPackage], name: &str| list.iter().find(|package| package.name == name).map(AptPackage::version);
     match found {
         Err(reason) if !names.is_empty() => {
             vec![Standing { subject: Subject::Package, name: format!("{what}s"), locked: None, allowed: Err(reason), newest: None }]
@@ -121,7 +123,7 @@ fn packages(what: &str, locked: &[AptPackage], names: &[String], found: Result<V
                 subject: Subject::Package,
                 name: format!("{what} {}", package.name),
                 locked: of(locked, &package.name),
-                allowed: Ok(text(package)),
+                allowed: Ok(package.version()),
                 newest: None,
             })
             .collect(),

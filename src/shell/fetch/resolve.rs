@@ -32,7 +32,7 @@ pub enum Update {
 pub enum Part {
     /// The root file systems, the distribution's packages, and what the `base` block downloads.
     Base,
-    /// The distribution's packages.
+    /// The distribution's packages, those of components among them: all are of one state of its archive.
     Packages,
     /// What a `layer` block downloads.
     Layer(Name),
@@ -41,14 +41,19 @@ pub enum Part {
 }
 
 impl Part {
-    fn is_of(&self, query: &Query) -> bool {
+    /// Whether a query is about this part, by what the old lock answered it with.
+    fn is_of(&self, query: &Query, old: &Lock) -> bool {
         match (self, query) {
             (Part::Base, Query::Base { .. } | Query::Fetch { .. } | Query::Packages { .. } | Query::FetchPackages { .. }) => true,
             (Part::Packages, Query::Packages { .. } | Query::FetchPackages { .. }) => true,
             (Part::Base, Query::Layer { name, steps: _ }) => name.is_none(),
             (Part::Layer(this), Query::Layer { name, steps: _ }) => name.as_ref() == Some(this),
             (Part::Component(this), Query::Component { id, request: _, installs: _, options: _ }) => this == id,
-            (Part::Base | Part::Packages | Part::Layer(_) | Part::Component(_), _) => false,
+            (Part::Base | Part::Packages, Query::Component { id, request: _, installs: _, options: _ }) => {
+                old.component(id).is_some_and(LockedComponent::is_packaged)
+            }
+            (Part::Packages, Query::Base { .. } | Query::Fetch { .. } | Query::Layer { .. }) => false,
+            (Part::Layer(_) | Part::Component(_), _) => false,
         }
     }
 }
@@ -130,11 +135,11 @@ pub async fn resolve(
     let old = old.filter(|_| options.update != Update::All);
     let queries = lock::queries(spec);
     let kept = |query: &Query| {
-        let again = match &options.update {
-            Update::Only(parts) => parts.iter().any(|part| part.is_of(query)),
+        let again = |old: &Lock| match &options.update {
+            Update::Only(parts) => parts.iter().any(|part| part.is_of(query, old)),
             Update::Changed | Update::All => false,
         };
-        old.filter(|old| !again && lock::change(query, old).is_none())
+        old.filter(|old| !again(old) && lock::change(query, old).is_none())
     };
     let session = Session::new(client, options.surroundings, spec, wanted(&queries), progress);
 
@@ -239,12 +244,10 @@ async fn answer(session: &Session<'_>, query: &Query, kept: Option<&Lock>, optio
             Some(layer) => (Some(Answer::Layer(layer.clone())), Vec::new()),
             None => layer(session, query, name.as_ref()).await,
         },
-        Query::Component { id, request: _, installs: _, options: _ } => {
-            match kept.and_then(|lock| lock.components.iter().find(|locked| locked.id == *id)) {
-                Some(component) => (Some(Answer::Component(component.clone())), Vec::new()),
-                None => component(session, query, id).await,
-            }
-        }
+        Query::Component { id, request: _, installs: _, options: _ } => match kept.and_then(|lock| lock.component(id)) {
+            Some(component) => (Some(Answer::Component(component.clone())), Vec::new()),
+            None => component(session, query, id).await,
+        },
     }
 }
 
@@ -312,8 +315,7 @@ pub(super) fn has_no_index(steps: &[Step]) -> bool {
 }
 
 async fn component(session: &Session<'_>, query: &Query, id: &ComponentId) -> (Option<Answer>, Vec<Problem>) {
-    let agents = session.spec.agents.iter().map(|agent| &agent.component);
-    let Some(component) = session.spec.components.iter().chain(agents).find(|component| component.id == *id) else {
+    let Some(component) = session.spec.all_components().find(|component| component.id == *id) else {
         return (None, Vec::new());
     };
     let Component { id, request, installs, options, env: _, checks: _, cause: _, origin } = component;
@@ -353,8 +355,11 @@ async fn component(session: &Session<'_>, query: &Query, id: &ComponentId) -> (O
                 }
                 for fallback in fallbacks {
                     let message = format!("{id} {version}: {fallback}");
-                    problems
-                        .push(Problem::new(Code::LockFallback, message).at(*origin, "").help("silo lock again when the server answers"));
+                    problems.push(
+                        Problem::new(Code::LockFallback, message)
+                            .at(*origin, "")
+                            .help(format!("run `silo update {}` when the server answers", id.name)),
+                    );
                 }
                 let locked = LockedComponent {
                     id: id.clone(),

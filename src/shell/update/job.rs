@@ -73,7 +73,7 @@ pub fn run(ui: &Ui, mut project: Project, agent: &Name, limit: Duration) -> Resu
             Ok(0)
         }
         Err(failure) => {
-            keep(Record { outcome: Outcome::Failed, detail: reason(&failure), ..started })?;
+            keep(Record { outcome: Outcome::Failed, detail: failure.reason(), ..started })?;
             Err(failure)
         }
     }
@@ -88,16 +88,6 @@ fn turn(keeper: &Keeper, job: &Job) -> Result<Option<super::store::Turn>, Failur
         std::thread::sleep(Duration::from_millis(pause));
     }
     Ok(None)
-}
-
-/// Why it did not work, in a line.
-fn reason(failure: &Failure) -> String {
-    match failure {
-        Failure::Problems { problems, sources: _ } => problems.iter().map(|problem| problem.message.clone()).collect::<Vec<_>>().join("; "),
-        Failure::Usage { .. } | Failure::Refused { .. } | Failure::System { .. } | Failure::Said(_) => fetch::chain(failure),
-        Failure::Engine(error) => fetch::chain(error),
-        Failure::Build(error) => fetch::chain(error),
-    }
 }
 
 /// What came of it, and the version that there is.
@@ -117,8 +107,7 @@ async fn look(
         image::look_up(ui, project, &asked, Some(lock), fetch::Update::Only(BTreeSet::from([fetch::Part::Component(keeper.id.clone())])))
             .await?;
     ui.problems(&problems, &project.sources);
-    let version = found.components.iter().find(|component| component.id == keeper.id).map(|component| component.version.clone());
-    let version = version.ok_or(Failure::Said(crate::shell::failure::code::BUG))?;
+    let version = keeper.version_in(&found).ok_or(Failure::Said(crate::shell::failure::code::BUG))?;
     if !compare(&version, &keeper.locked.version).is_gt() {
         ui.say(&format!("{target} {} is the newest", keeper.locked.version));
         return Ok((Outcome::Current, version));
