@@ -2,6 +2,7 @@
 """Installs entries of the catalog, each alone. See catalog.sh, which starts this."""
 
 import datetime
+import functools
 import json
 import os
 import re
@@ -20,7 +21,7 @@ BASE = 'base "debian:bookworm" from=bootstrap'
 SILO = os.environ["SILO"]
 LIMIT = 1200  # seconds for one command
 FREE = 6 << 30  # bytes of disk that stay free
-COLUMNS = ["entry", "result", "source", "version", "smoke test", "seconds"]
+COLUMNS = ["entry", "result", "source", "version", "platform", "smoke test", "seconds", "date"]
 
 
 def entries():
@@ -70,8 +71,21 @@ def said(text, folder):
     words = re.split(r"\n\s*(?:╭|help:|×)", words)[0]
     words = re.sub(r"[\s│]+", " ", words).strip()
     words = words.replace(str(folder), "…")
+    return public(words)[:300]
+
+
+def public(words):
+    """Without addresses and paths of the machine that this runs on: they are of its mirrors and its folders."""
     words = re.sub(r"https?://[^\s`;,)]+", "its address", words)
-    return re.sub(r"/(?:tmp|home|root|work)/[^\s`;,)]*", "…", words)[:300]
+    words = re.sub(r"\b(?:[\w-]+\.)+(?:org|com|net|io|dev)\b(?!/)(?::\d+)?", "its address", words)
+    return re.sub(r"/(?:tmp|home|root|work)/[^\s`;,)]*", "…", words)
+
+
+def last_words(text):
+    """What the step that failed said at its end: silo shows its last lines before the message."""
+    lines = [line.strip()[2:].strip() for line in text.splitlines() if line.startswith("  | ")]
+    lines = [line for line in lines if line and not line.startswith("npm notice")]
+    return public("; ".join(line[:160] for line in lines[-2:]))
 
 
 def brief(output):
@@ -129,11 +143,18 @@ def answers(kind, name, image):
     return b'"capabilities"' in seen
 
 
+@functools.cache
+def platform():
+    """What the engine builds for."""
+    asked = subprocess.run(["docker", "version", "--format", "{{.Server.Os}}/{{.Server.Arch}}"], capture_output=True, text=True)
+    return asked.stdout.strip()
+
+
 def one(home, entry, versions):
     kind, name = entry.split("/")
     text = (ROOT / "images" / kind / f"{name}.kdl").read_text()
     row = dict.fromkeys(COLUMNS, "")
-    row["entry"] = f"`{kind} {name}`"
+    row["entry"], row["date"] = f"`{kind} {name}`", str(datetime.date.today())
     if re.search(r'^    url "', text, re.M):
         row["result"] = "remote: nothing to install"
         return row
@@ -148,6 +169,7 @@ def one(home, entry, versions):
     locked = (folder / "silo.lock").read_text()
     found = re.search(rf'^{kind} "{re.escape(name)}" .*?source="([^"]*)" version="([^"]*)"', locked, re.M)
     row["source"], row["version"] = found.groups()
+    row["platform"] = platform()
     build = home.run(folder, "build", "--locked", "--test", "--json")
     row["seconds"] = str(round(time.monotonic() - started))
     hashed = home.run(folder, "hash", "--json")
@@ -164,32 +186,36 @@ def one(home, entry, versions):
             greeted = answers(kind, name, image)
             row["smoke test"] += "; it answers `initialize`" if greeted else "; it does not answer `initialize` without an account"
     else:
-        row["result"] = f"**fails**: {said(build.stderr, folder)}"
+        why = last_words(build.stderr)
+        row["result"] = f"**fails**: {said(build.stderr, folder)}" + (f" ({why})" if why else "")
     home.run(folder, "rm", "--force", image)
     shutil.rmtree(folder, ignore_errors=True)
     return row
 
 
-def known():
-    """The rows of the report as it is."""
-    rows = {}
-    for line in REPORT.read_text().splitlines() if REPORT.exists() else []:
+def known(report=REPORT):
+    """The rows of a report, by entry."""
+    rows, header = {}, []
+    for line in report.read_text().splitlines() if report.exists() else []:
         cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
-        if len(cells) == len(COLUMNS) and cells[0].startswith("`"):
-            rows[cells[0].strip("`").replace(" ", "/")] = dict(zip(COLUMNS, cells))
+        if cells and cells[0] == "entry":
+            header = cells
+        elif cells and len(cells) == len(header) and cells[0].startswith("`"):
+            rows[cells[0].strip("`").replace(" ", "/")] = {**dict.fromkeys(COLUMNS, ""), **dict(zip(header, cells))}
     return rows
 
 
 def write(rows):
-    version = subprocess.run([SILO, "--version"], capture_output=True, text=True).stdout.split()[-1]
+    version = re.search(r'^version = "(.*)"', (ROOT / "Cargo.toml").read_text(), re.M)[1]
     order = [entry for entry in entries() if entry in rows]
     works = sum(rows[entry]["result"] == "works" for entry in order)
     count = lambda start: sum(rows[entry]["result"].startswith(start) for entry in order)
     lines = [
         "# What works",
         "",
-        "Written by `scripts/catalog.sh`, which installs each entry of the catalog alone in an image of Debian bookworm, for one architecture, and",
-        "runs its smoke test there; a server is asked the first question of its protocol as well. In the scheduled workflow it runs every week.",
+        "Written by `scripts/catalog.sh`, which installs each entry of the catalog alone in an image of Debian bookworm, from whatever source of its",
+        "answers, for the engine's own platform, and runs its smoke test there; a server is asked the first question of its protocol as well. The",
+        "time is that of locking and building, with what the engine has kept of earlier entries. In the scheduled workflow it runs every week.",
         "",
         f"{datetime.date.today()}, silo {version}: {works} work, {count('**fails**')} fail, {count('not here')} could not be tried where this ran,"
         f" {count('remote')} are somewhere else, {len(entries()) - len(order)} have not been run yet.",
@@ -204,6 +230,15 @@ def write(rows):
 
 def main():
     arguments = sys.argv[1:]
+    if arguments[:1] == ["--merge"]:
+        rows = known()
+        for report in arguments[1:]:
+            for entry, row in known(Path(report)).items():
+                # Each report has the rows of the others as they were before.
+                if entry not in rows or row["date"] >= rows[entry]["date"]:
+                    rows[entry] = row
+        write(rows)
+        return
     prune = "--prune" in arguments
     asked = [argument for argument in arguments if argument != "--prune"]
     chosen = [entry for word in asked or KINDS for entry in entries() if word in (entry, entry.split("/")[0])]

@@ -3,10 +3,11 @@
 #   ./scripts/catalog.sh                  everything
 #   ./scripts/catalog.sh tool/jq lsp      some entries, or all of a kind; the rows of others stay as they are
 #   ./scripts/catalog.sh --prune …        empties the engine's build cache whenever the disk gets short: for an engine of one's own
+#   ./scripts/catalog.sh --merge FILE…    installs nothing: takes the newer rows of other reports
 # SILO names the program to use; otherwise it is built.
 set -eu
 cd "$(dirname "$0")/.."
-./scripts/engine.sh
+[ "${1:-}" = --merge ] || ./scripts/engine.sh
 if [ -z "${SILO:-}" ]; then
     ./scripts/rust.sh
     cargo build --release --locked --quiet

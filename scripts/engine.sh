@@ -30,6 +30,10 @@ if [ "$(id -u)" != 0 ]; then
     echo "No Docker engine answers. Start it: sudo systemctl start docker" >&2
     exit 1
 fi
+# An engine that was killed left the number of its process, which may be another's by now, or that of one that only waits to be buried.
+if pid=$(cat /var/run/docker.pid 2>/dev/null); then
+    if ! grep -qsx dockerd "/proc/$pid/comm" || grep -qs '^State:.Z' "/proc/$pid/status"; then rm -f /var/run/docker.pid; fi
+fi
 # Where systemd runs, it started the engine with the package.
 echo "starting dockerd (its log: /var/log/dockerd.log)" >&2
 nohup dockerd >/var/log/dockerd.log 2>&1 &

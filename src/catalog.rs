@@ -33,6 +33,22 @@ pub struct Definition {
     pub span: Span,
 }
 
+impl Definition {
+    /// Its `install` blocks in written order, those under conditions among them; of several with one name the first.
+    pub fn installs(&self) -> Vec<&Node> {
+        let mut found: Vec<&Node> = Vec::new();
+        let mut open: Vec<&Node> = self.node.children().iter().rev().collect();
+        while let Some(node) = open.pop() {
+            if node.name == "when" {
+                open.extend(node.children().iter().rev());
+            } else if node.name == "install" && !found.iter().any(|known| known.text(0) == node.text(0)) {
+                found.push(node);
+            }
+        }
+        found
+    }
+}
+
 impl Catalog {
     /// The built-in entries alone.
     pub fn builtin() -> Catalog {
@@ -196,7 +212,7 @@ pub const KINDS: [&str; 7] = ["base", "language", "tool", "lsp", "mcp", "agent",
 
 /// Where the files of an `install` block come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Supply {
+pub enum Supply {
     /// Package registries and the distribution's archive alone.
     Registries,
     /// A site of the vendor's, or one that publishes for many.
@@ -204,7 +220,7 @@ enum Supply {
 }
 
 /// What an `install` block needs to be reached: it says so by its steps. A script may fetch anything.
-fn supply(install: &Node) -> Supply {
+pub fn supply(install: &Node) -> Supply {
     let steps = install.children().iter().any(|step| matches!(step.name.as_str(), "download" | "run"));
     if steps { Supply::Vendor } else { Supply::Registries }
 }
@@ -212,8 +228,8 @@ fn supply(install: &Node) -> Supply {
 /// Whether none of an entry's sources does without a vendor's site. A server that is somewhere else, or a base, has no sources.
 pub fn needs_a_vendor(kind: &str, name: &str) -> bool {
     let Some(definition) = Catalog::builtin().get(kind, name, &mut Sources::default()).0 else { return false };
-    let mut installs = definition.node.named("install").peekable();
-    installs.peek().is_some() && installs.all(|install| supply(install) == Supply::Vendor)
+    let installs = definition.installs();
+    !installs.is_empty() && installs.into_iter().all(|install| supply(install) == Supply::Vendor)
 }
 
 /// `docs/catalog.md`: every built-in entry with its sources.
@@ -240,7 +256,7 @@ pub fn reference() -> String {
             let doc = definition.node.named("doc").next().and_then(|doc| doc.text(0)).unwrap_or("");
             let words = |node: &Node| node.arguments().filter_map(|entry| entry.value.as_str()).collect::<Vec<_>>().join(" = ");
             let mut list: Vec<String> = definition.node.named("suite").map(words).collect();
-            list.extend(definition.node.named("install").map(|install| match supply(install) {
+            list.extend(definition.installs().into_iter().map(|install| match supply(install) {
                 Supply::Registries => format!("**{}**", words(install)),
                 Supply::Vendor => words(install),
             }));

@@ -5,13 +5,16 @@
 //! repository is read as data, whatever is in it: one that cannot be read is named, and the others still count.
 
 mod propose;
+mod read;
 mod rule;
+mod version;
 
 use crate::document;
 use crate::import::Format;
 
 pub use propose::propose;
 pub use rule::{Rules, rules};
+pub use version::{Answer, Question, Settled, Taken, VersionFiles, questions};
 
 /// A file of a repository.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,8 @@
 //! SHA-256, by which silo knows things, and SHA-512 for those who publish that.
 
-use sha2::Digest;
+use std::fmt;
+
+use sha2::Digest as _;
 
 /// The SHA-256 of some bytes in lower-case hexadecimal.
 pub fn sha256_hex(bytes: &[u8]) -> String {
@@ -21,7 +23,7 @@ impl Sha256 {
 
     /// The hash of all pieces in lower-case hexadecimal.
     pub fn finish(self) -> String {
-        self.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&self.0.finalize())
     }
 }
 
@@ -37,6 +39,100 @@ impl Sha512 {
 
     /// The hash of all pieces in lower-case hexadecimal.
     pub fn finish(self) -> String {
-        self.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&self.0.finalize())
+    }
+}
+
+/// Bytes in lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
+/// How a file is hashed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Algorithm {
+    /// SHA-256.
+    Sha256,
+    /// SHA-512.
+    Sha512,
+}
+
+impl Algorithm {
+    /// All of them.
+    pub const ALL: [Algorithm; 2] = [Algorithm::Sha256, Algorithm::Sha512];
+
+    /// `sha256`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Algorithm::Sha256 => "sha256",
+            Algorithm::Sha512 => "sha512",
+        }
+    }
+
+    /// How many hexadecimal digits its hashes have.
+    pub fn digits(self) -> usize {
+        match self {
+            Algorithm::Sha256 => 64,
+            Algorithm::Sha512 => 128,
+        }
+    }
+}
+
+/// The hash by which a file is known. It prints as `sha256:…`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Digest {
+    /// How it was computed.
+    pub algorithm: Algorithm,
+    /// The hash in lower-case hexadecimal.
+    pub hex: String,
+}
+
+impl Digest {
+    /// Of digits; nothing when they are no hash of that kind.
+    pub fn new(algorithm: Algorithm, digits: &str) -> Option<Digest> {
+        let good = digits.len() == algorithm.digits() && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        good.then(|| Digest { algorithm, hex: digits.to_ascii_lowercase() })
+    }
+
+    /// A hash of its kind, of nothing yet.
+    pub fn hasher(&self) -> Hasher {
+        match self.algorithm {
+            Algorithm::Sha256 => Hasher::Sha256(Sha256::default()),
+            Algorithm::Sha512 => Hasher::Sha512(Sha512::default()),
+        }
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.algorithm.as_str(), self.hex)
+    }
+}
+
+/// A hash of one of the kinds, of bytes that come one piece after the other.
+#[derive(Clone, Debug)]
+pub enum Hasher {
+    /// SHA-256.
+    Sha256(Sha256),
+    /// SHA-512.
+    Sha512(Sha512),
+}
+
+impl Hasher {
+    /// Adds a piece.
+    pub fn update(&mut self, bytes: &[u8]) {
+        match self {
+            Hasher::Sha256(hash) => hash.update(bytes),
+            Hasher::Sha512(hash) => hash.update(bytes),
+        }
+    }
+
+    /// The hash of all pieces.
+    pub fn finish(self) -> Digest {
+        match self {
+            Hasher::Sha256(hash) => Digest { algorithm: Algorithm::Sha256, hex: hash.finish() },
+            Hasher::Sha512(hash) => Digest { algorithm: Algorithm::Sha512, hex: hash.finish() },
+        }
     }
 }

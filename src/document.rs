@@ -30,7 +30,8 @@ pub const MAX_SLASHDASH_DEPTH: usize = 4;
 pub const MAX_PROBLEMS: usize = 20;
 
 /// The nodes whose names have an underscore; with a hyphen they are the same nodes. The schema's tests hold this list to its table.
-pub const SNAKE_NAMES: &[&str] = &["pre_build", "post_build", "pre_run", "fetch_packages", "not_under", "starts_with", "any_of"];
+pub const SNAKE_NAMES: &[&str] =
+    &["pre_build", "post_build", "pre_run", "fetch_packages", "release_age", "warn_after", "not_under", "starts_with", "any_of"];
 
 /// Reads a text. A scan, linear in its length, refuses what would cost the KDL parser its stack or its time, before the parser sees it.
 ///

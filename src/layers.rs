@@ -56,7 +56,16 @@ impl File {
 
 /// The files of the layers that every machine shares, with their imports; `foreign` ones, by index, are on this machine alone.
 pub fn shared(files: &[File], foreign: &[usize]) -> Vec<File> {
-    let kept: Vec<usize> = (0..files.len()).filter(|index| files[*index].layer.is_shared() && !foreign.contains(index)).collect();
+    only(files, |index| files[index].layer.is_shared() && !foreign.contains(&index))
+}
+
+/// The files of the layers that no project has a say in, with their imports.
+pub fn own(files: &[File]) -> Vec<File> {
+    only(files, |index| files[index].layer.is_operator())
+}
+
+fn only(files: &[File], keep: impl Fn(usize) -> bool) -> Vec<File> {
+    let kept: Vec<usize> = (0..files.len()).filter(|index| keep(*index)).collect();
     let file = |index: &usize| {
         let File { layer, document, imports, existing } = files[*index].clone();
         let imports = imports.into_iter().filter_map(|import| kept.iter().position(|other| *other == import)).collect();

@@ -8,28 +8,39 @@ pub mod checksum;
 pub mod difference;
 pub mod index;
 pub mod npm;
+pub mod package;
 pub mod pypi;
 pub mod release;
 pub mod simple;
 pub mod template;
+pub mod time;
 pub mod version;
 pub mod wheel;
 
 mod apply;
+mod complete;
+mod file;
 mod overlay;
 mod query;
 mod text;
 mod variants;
 
 pub use apply::{LockedImage, PinnedAgent, PinnedComponent, PinnedLayer, apply};
+pub use file::{PinnedFile, Place};
 pub use overlay::overlaid;
-pub use query::{LockState, Query, change, inputs, layer_words, queries, state};
+pub use package::{AptPackage, Package, PackageFile};
+pub use query::{LockState, Query, change, inputs, layer_words, queries, split, state};
 pub use text::parse;
 pub use variants::union;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use self::time::Time;
 use crate::spec::{Arch, BaseFrom, ComponentId, Name};
+
+/// In seconds.
+const DAY: u64 = 86_400;
+const WEEK: u64 = 7 * DAY;
 
 /// The contents of `silo.lock`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,10 +51,17 @@ pub struct Lock {
     pub base: LockedBase,
     /// The root file system of the stages that download and unpack.
     pub fetch: LockedBase,
-    /// Packages of the distribution in the image: the base's own and those of `base` and `layer` blocks. Sorted by name.
-    pub packages: Vec<AptPackage>,
-    /// Packages of the distribution in the fetch stage. Sorted by name.
-    pub fetch_packages: Vec<AptPackage>,
+    /// The day (its midnight, UTC) on which newer versions of everything were looked for last; `None` in locks that do not say it. No
+    /// image depends on it.
+    pub looked: Option<Time>,
+    /// When the states of the distribution's archive were that packages were taken from: in a snapshot of a little later are files that the
+    /// archive itself has no longer. Sorted. No image depends on them.
+    pub snapshots: Vec<Time>,
+    /// Packages of the distribution in the image: the base's own, those of `base` and `layer` blocks and of components, everything that
+    /// these need, and the updates of the base's packages. Sorted by name.
+    pub packages: Vec<Package>,
+    /// Packages of the distribution in the stages that download and unpack, clients' among them. Sorted by name.
+    pub fetch_packages: Vec<Package>,
     /// Downloads and packages of npm and PyPI in `base` and `layer` blocks, sorted by name, the base first. Only those that have any.
     pub layers: Vec<LockedLayer>,
     /// Every component, agents and silo's own clients included, sorted by identifier.
@@ -54,6 +72,24 @@ impl Lock {
     /// The answer about a component.
     pub fn component(&self, id: &ComponentId) -> Option<&LockedComponent> {
         self.components.iter().find(|component| component.id == *id)
+    }
+
+    /// The day that a lock is to say it was looked up on, with everything else in it as it will be. A look at everything that finds nothing
+    /// newer changes it only when the old one is a week ago, so that two people who look need not touch the same line.
+    pub fn looked_on(&self, old: Option<&Lock>, whole: bool, today: Option<Time>) -> Option<Time> {
+        let Some(old) = old else { return today };
+        let same = Lock { looked: old.looked, ..self.clone() } == *old;
+        match (old.looked, today) {
+            (Some(before), Some(today)) if whole && (!same || today.0.saturating_sub(before.0) >= WEEK) => Some(today),
+            (None, today) if whole => today,
+            (before, _) => before,
+        }
+    }
+
+    /// How many days ago newer versions were looked for last, when that is longer than so many seconds.
+    pub fn overdue(&self, now: Time, after: Option<u64>) -> Option<u64> {
+        let passed = now.0.saturating_sub(self.looked?.0);
+        (passed > after?).then_some(passed / DAY)
     }
 
     /// How many files are trusted since they were seen first: nobody publishes a checksum of them.
@@ -82,23 +118,6 @@ pub struct LockedBase {
     pub epoch: Option<u64>,
 }
 
-/// A pinned package of the distribution.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct AptPackage {
-    /// Its name.
-    pub name: String,
-    /// Its version for each architecture that has it.
-    pub versions: BTreeMap<Arch, String>,
-}
-
-impl AptPackage {
-    /// Its versions in one text: most often all architectures have the same.
-    pub fn version(&self) -> String {
-        let all: BTreeSet<&str> = self.versions.values().map(String::as_str).collect();
-        all.into_iter().collect::<Vec<_>>().join(" / ")
-    }
-}
-
 /// What the steps of a `base` or `layer` block download, packages of the distribution excepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LockedLayer {
@@ -123,6 +142,8 @@ pub struct LockedComponent {
     pub source: Name,
     /// The version it was resolved to.
     pub version: String,
+    /// When that was released, where its source says it.
+    pub released: Option<Time>,
     /// Everything that is downloaded for it, sorted.
     pub artifacts: Vec<Artifact>,
 }

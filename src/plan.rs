@@ -6,17 +6,19 @@ mod recipe;
 mod registration;
 mod select;
 pub mod shell;
+mod vendor;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::lock::LockedBase;
+use crate::lock::{LockedBase, PinnedFile};
 use crate::source::Span;
 use crate::spec::{BaseFrom, Distribution, EnvName, Name};
 
 pub use compose::{CERTIFICATES, plan, sources};
 pub use registration::{agent_files, mcp_launcher};
 pub use select::{SmokeTest, smoke_tests};
+pub use vendor::{Script, scripts};
 
 /// What is planned.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,6 +53,9 @@ pub struct Plan {
     pub target: StageName,
     /// The build context: path to file.
     pub context: BTreeMap<String, ContextFile>,
+    /// The files that each recipe downloads, by its folder in the context. Their hashes are in the context already, so no identity depends on
+    /// this.
+    pub downloads: BTreeMap<String, BTreeSet<PinnedFile>>,
 }
 
 impl Plan {
@@ -208,6 +213,9 @@ pub enum RunMount {
     },
 }
 
+/// How bases are bootstrapped: another number when something else comes out of the same release.
+const BOOTSTRAP: u32 = 2;
+
 /// The reference of a pinned root file system: with its digest from a registry, or silo's own tag when it is made on this machine.
 pub fn base_reference(base: &LockedBase, distribution: &Distribution) -> String {
     let LockedBase { reference, from, digest, epoch: _ } = base;
@@ -215,7 +223,7 @@ pub fn base_reference(base: &LockedBase, distribution: &Distribution) -> String 
         BaseFrom::Registry => format!("{reference}@{digest}"),
         BaseFrom::Bootstrap => {
             let hex = digest.rsplit(':').next().unwrap_or(digest);
-            format!("localhost/silo/base:{}-{}", distribution.suite, hex.get(..32).unwrap_or(hex))
+            format!("localhost/silo/base:{}-{BOOTSTRAP}-{}", distribution.suite, hex.get(..32).unwrap_or(hex))
         }
     }
 }

@@ -124,7 +124,15 @@ impl Problems {
         self.0.len()
     }
 
-    /// One after the other.
+    /// All of them as a person mends them: errors before warnings, then by file and from its top to its bottom; what has no place comes
+    /// first, and what has the same place stays in the order in which it was found.
+    pub fn by_place(&self) -> Vec<&Problem> {
+        let mut all: Vec<&Problem> = self.0.iter().collect();
+        all.sort_by_key(|problem| (problem.severity(), problem.place().map(|span| (span.source, span.start))));
+        all
+    }
+
+    /// One after the other, as they were found.
     pub fn iter(&self) -> impl Iterator<Item = &Problem> {
         self.0.iter()
     }
@@ -189,6 +197,7 @@ codes! {
     UnknownPlaceholder "merge::unknown-placeholder" Error "A placeholder has a name that means nothing here."
     PlaceholderCycle "merge::placeholder-cycle" Error "Values stand for each other in a circle."
     ValueTooLarge "merge::value-too-large" Error "A text becomes too long, or names stand for each other too deep, when its placeholders are filled in."
+    VersionFile "detect::version-file" Error "A file of the repository that should say a version does not."
     ContractPath "contract::unknown-path" Error "A contract is about a path that leads to nothing there can be."
     ContractUnmatched "contract::unmatched" Warning "A contract is about something that nobody says, and its path looks like a slip."
     ContractUnknown "contract::unknown-name" Error "A contract refers to another by a name that none has."
@@ -210,10 +219,17 @@ codes! {
     LockMissing "lock::missing" Error "There is no silo.lock and the command may not write one."
     LockStale "lock::stale" Error "silo.lock does not match silo.kdl and the command may not update it."
     LockVariants "lock::variants" Error "What is locked depends on a condition, and the lock can hold it only once."
+    LockUnsigned "lock::unsigned" Warning "The signature of a distribution's release file cannot be checked on this machine."
+    LockMoved "lock::moved" Warning "A locked package of the distribution had to move for one that is new."
     LockFallback "lock::fallback" Warning "The preferred source of a component could not be used."
+    CacheUnwritten "lock::cache" Warning "What servers answer cannot be kept in the cache, so that it is fetched again each time."
     Unresolved "lock::unresolved" Error "A version or checksum could not be found."
+    VendorFetch "vendor::fetch" Error "A file that silo.lock pins could not be put into the folder of vendored files."
+    VendorMissing "vendor::missing" Error "A file that an offline build needs is not in the folder of vendored files."
+    VendorDamaged "vendor::damaged" Error "A vendored file is not what its name says."
     CopySource "plan::copy-source" Error "A file that an image copies is missing or outside the repository."
     BuildStep "build::step" Error "A step of a build failed."
+    BuildChecksum "build::checksum" Error "What a build downloaded is not what the lock pins."
     LaunchMissing "launch::missing" Error "Something of this machine that a container needs is not there."
     LaunchTarget "launch::target" Error "A container cannot have that there."
     AppleUnsupported "apple::unsupported" Error "The configuration needs something that Apple's container tool cannot do."

@@ -85,6 +85,10 @@ pub enum Type {
     Script,
     /// An amount of memory or disk, such as `8GiB`.
     Size,
+    /// A length of time, such as `24h`.
+    Duration,
+    /// A regular expression.
+    Regex,
     /// The permission bits of a file in octal, such as `0755`. Text, because KDL reads 0755 as a decimal number.
     Mode,
     /// A whole number.
@@ -147,9 +151,17 @@ impl Type {
     /// Whether KDL must read the value as text.
     pub fn is_text(self) -> bool {
         match self {
-            Type::Text | Type::Version | Type::Path | Type::Url | Type::Name | Type::EnvName | Type::Script | Type::Size | Type::Mode => {
-                true
-            }
+            Type::Text
+            | Type::Version
+            | Type::Path
+            | Type::Url
+            | Type::Name
+            | Type::EnvName
+            | Type::Script
+            | Type::Size
+            | Type::Duration
+            | Type::Regex
+            | Type::Mode => true,
             Type::OneOf(_) | Type::Integer | Type::Number | Type::Bool | Type::Scalar => false,
         }
     }
@@ -165,6 +177,8 @@ impl Type {
             Type::EnvName => "a variable's name".into(),
             Type::Script => "a shell script".into(),
             Type::Size => "a size such as `8GiB`".into(),
+            Type::Duration => "a time such as `24h` or `30d`".into(),
+            Type::Regex => "a regular expression".into(),
             Type::Mode => "an octal mode such as `0755`".into(),
             Type::Integer => "a whole number".into(),
             Type::Number => "a number".into(),
@@ -183,7 +197,13 @@ impl NodeRule {
 
     /// The rule of a property.
     pub fn property(&self, name: &str) -> Option<PropertyRule> {
-        self.properties.iter().find(|rule| rule.name == name).copied().or(self.other_properties)
+        let known = self.properties.iter().find(|rule| rule.name == name).copied();
+        known.or_else(|| self.other_properties.filter(|_| find(self.children, name).is_none()))
+    }
+
+    /// Where the value of such a node begins among its arguments: behind its key, where that is its first one and a value of its own may follow.
+    pub fn value_argument(&self) -> usize {
+        usize::from(self.merge == Merge::Keyed && self.rest.is_none() && self.arguments.len() > 1)
     }
 
     /// Whether the node may have a block.

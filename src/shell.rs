@@ -5,7 +5,8 @@
     reason = "this is the place where effects live; nothing outside it performs any"
 )]
 
-pub mod bootstrap;
+pub mod base;
+mod bootstrap;
 pub mod cli;
 pub mod command;
 pub mod container;
@@ -22,3 +23,4 @@ pub mod smoke;
 pub mod trust;
 pub mod ui;
 pub mod update;
+pub mod vendor;

@@ -3,11 +3,19 @@
 //! [`ImageSpec`] is what the image is; all of it ends up in the identity. [`RunSpec`] is how a container of it is run; none of it does.
 
 pub mod decode;
+mod distribution;
+mod environment;
+mod mirror;
 mod place;
+mod policy;
 pub mod update;
-
 mod versions;
 
+pub use distribution::{Distribution, UpdateSuite};
+pub use environment::{BuildEnv, Phase};
+pub use mirror::{Mirror, Mirrored, Mirrors, Registry};
+pub use place::same_image;
+pub use policy::LockPolicy;
 pub use versions::{IndexForm, IndexPlace, JsonIndex, Versions};
 
 use std::collections::BTreeMap;
@@ -17,8 +25,6 @@ use crate::schema::types;
 use crate::source::Span;
 use update::{Update, Updates};
 
-pub use place::same_image;
-
 /// A decoded configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spec {
@@ -26,6 +32,10 @@ pub struct Spec {
     pub image: ImageSpec,
     /// How it is run.
     pub run: RunSpec,
+    /// How its versions are chosen.
+    pub lock: LockPolicy,
+    /// Where things are fetched from instead.
+    pub mirrors: Mirrors,
 }
 
 /// What an image consists of. Nothing of the user, the host or the day is in here.
@@ -57,26 +67,6 @@ impl ImageSpec {
     }
 }
 
-/// A variable that the image carries.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BuildEnv {
-    /// Its value.
-    pub value: String,
-    /// Whether containers see it as well, or only build steps.
-    pub phase: Phase,
-}
-
-/// When a variable is set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Phase {
-    /// While the image is built.
-    Build,
-    /// While a container runs.
-    Run,
-    /// Both.
-    Both,
-}
-
 /// The root file system of the image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Base {
@@ -99,21 +89,6 @@ pub enum BaseFrom {
     Registry,
     /// A root file system made on this machine from the distribution's packages.
     Bootstrap,
-}
-
-/// A distribution as the catalog describes it (`images/base/*.kdl`).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Distribution {
-    /// The entry's name: `debian`.
-    pub name: String,
-    /// The release's code name: `bookworm`.
-    pub suite: String,
-    /// Components of the archive: `main`, `universe`.
-    pub sections: Vec<String>,
-    /// Packages of the stage that downloads and unpacks (silo's own, not the user's).
-    pub fetch_packages: Vec<String>,
-    /// Packages that every image gets.
-    pub packages: Vec<String>,
 }
 
 /// A `layer NAME { … }` of the user's.

@@ -16,7 +16,7 @@ use std::fmt;
 use crate::digest::Sha256;
 use crate::problem::{Code, Problem, Problems};
 use crate::source::{Layer, Sources, Span};
-use crate::spec::{Access, ComponentId, EnvName, EnvValue, ImageSpec, Install, Mount, Name, RunEnv, RunSpec, Spec, Step, Template};
+use crate::spec::{Access, ComponentId, EnvName, EnvValue, ImageSpec, Install, Mirror, Mount, Name, RunEnv, RunSpec, Spec, Step, Template};
 
 pub use difference::{Difference, FileChange, difference};
 pub use record::{Record, RecordedFile};
@@ -55,6 +55,13 @@ pub enum What {
     Logins(ComponentId),
     /// A proxy variable with a password in it.
     Proxy(String),
+    /// Another place from which things come, under the names of the ones that they are known by.
+    Mirror {
+        /// What has the mirror, as it is written.
+        of: String,
+        /// Where it is.
+        to: String,
+    },
 }
 
 impl Request {
@@ -80,6 +87,7 @@ impl Request {
                 format!("the logins of ~/.npmrc, ~/.netrc and pip.conf are seen by a script that installs {component}")
             }
             What::Proxy(name) => format!("the host's {name}, with its password, is handed to {whom}"),
+            What::Mirror { of, to } => format!("what is of {of} is fetched from {to}, for your own agents and tools too"),
         }
     }
 
@@ -121,13 +129,18 @@ impl CommandLine {
 
 /// Everything of the host that a decoded configuration asks for, in the order of the containers that get it.
 pub fn requests(spec: &Spec, own: &CommandLine, sources: &Sources) -> Vec<Request> {
-    let Spec { image, run } = spec;
+    let Spec { image, run, lock: _, mirrors } = spec;
     let mut found = of_container(None, &run.env, &run.mounts, own);
     for agent in &run.agents {
         found.extend(of_container(Some(&agent.name), &agent.env, &agent.mounts, own));
     }
     // The catalog's scripts are silo's own, and those of the user's files the user's.
     found.extend(logins(image).filter(|request| request.is_of_project(sources)));
+    let mirror = |Mirror { of, to, origin }: &Mirror| {
+        let what = What::Mirror { of: of.as_str().to_string(), to: to.clone() };
+        Request { what, agent: None, origin: Some(*origin) }
+    };
+    found.extend(mirrors.iter().map(mirror).filter(|request| request.is_of_project(sources)));
     found
 }
 
@@ -205,7 +218,9 @@ pub fn warnings(requests: &[Request], sources: &Sources) -> Problems {
     for request in requests.iter().filter(|request| request.is_of_project(sources)) {
         let code = match request.what {
             What::Import(_) => Code::ImportOutside,
-            What::Variable(_) | What::Mount { .. } | What::Registry(_) | What::Logins(_) | What::Proxy(_) => Code::NotTrusted,
+            What::Variable(_) | What::Mount { .. } | What::Registry(_) | What::Logins(_) | What::Proxy(_) | What::Mirror { .. } => {
+                Code::NotTrusted
+            }
         };
         let message = match &request.what {
             What::Variable(name) => format!("the host's {name} is kept from this project until you trust it"),
@@ -220,6 +235,7 @@ pub fn warnings(requests: &[Request], sources: &Sources) -> Problems {
                 )
             }
             What::Proxy(name) => format!("the host's {name} is kept from this project until you trust it"),
+            What::Mirror { of, to } => format!("nothing of {of} is fetched from {to} until you trust this project"),
         };
         let problem = Problem::new(code, message).help("`silo trust` shows all that this configuration asks for");
         problems.push(match request.origin {
@@ -263,6 +279,8 @@ pub enum Role {
     Lock,
     /// The project's `.npmrc`.
     Registries,
+    /// The versions that are taken from a file of the repository, a line each. The rest of that file has no effect.
+    Versions,
     /// A file that a `copy` step takes into the image.
     Copied {
         /// Whether it is a program.
@@ -279,6 +297,7 @@ impl Role {
             Role::Configuration => "configuration",
             Role::Lock => "lock",
             Role::Registries => "registries",
+            Role::Versions => "versions",
             Role::Copied { executable: false } => "copied",
             Role::Copied { executable: true } => "copied program",
             Role::Missing => "missing",

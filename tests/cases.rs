@@ -158,10 +158,17 @@ fn every_case_is_what_its_snapshot_says() {
 
 /// Codes that neither a case nor `tests/cli.rs` can show, with the test that does.
 const ELSEWHERE: &[(Code, &str)] = &[
+    (Code::VendorDamaged, "tests/lock/vendor.rs"),
+    (Code::VendorFetch, "tests/lock/vendor.rs"),
+    (Code::VendorMissing, "tests/lock/vendor.rs"),
     (Code::ImportOutside, "tests/trust/program.rs: files outside the repository, before and after they are trusted"),
+    (Code::BuildChecksum, "tests/real/equal: a wrong byte in an artefact of each kind"),
     (Code::BuildStep, "shell::engine::docker::tests::build: a failing step on a real engine"),
     (Code::SplitIdentity, "tests/cli: one lock holds what every condition may ask for"),
+    (Code::LockUnsigned, "tests/lock: a machine without keys"),
+    (Code::LockMoved, "tests/lock: what is new does not fit what is locked"),
     (Code::LockFallback, "tests/lock: a preferred source that does not answer"),
+    (Code::CacheUnwritten, "tests/lock: a cache that cannot be written"),
 ];
 
 #[test]

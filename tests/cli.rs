@@ -251,7 +251,7 @@ const MISTAKES: &[Mistake] = &[
     Mistake {
         name: "a lock of a newer silo",
         make: |place| {
-            place.write("silo.kdl", MINIMAL).write("silo.lock", lock(MINIMAL).replace("version=1 ", "version=2 "));
+            place.write("silo.kdl", MINIMAL).write("silo.lock", lock(MINIMAL).replace("version=2 ", "version=3 "));
         },
         args: COMPILE,
         code: Code::LockVersion,
@@ -292,8 +292,22 @@ const MISTAKES: &[Mistake] = &[
             place.write("silo.kdl", DOWNLOADS).write("silo.lock", lock);
         },
         args: COMPILE,
+        code: Code::LockStale,
+        says: &["layer x is locked without the file", "x.example.test/a.tgz for amd64", "silo lock"],
+    },
+    Mistake {
+        name: "something new that cannot be looked up",
+        make: |place| {
+            place.locked(MINIMAL).write(
+                "silo.kdl",
+                format!("{MINIMAL}{}", &DOWNLOADS[DOWNLOADS.find("layer").unwrap()..])
+                    .replace("https://x.example.test", "http://127.0.0.1:1")
+                    .replacen("agent claude\n", "", 1),
+            );
+        },
+        args: &["lock"],
         code: Code::Unresolved,
-        says: &["no checksum for https://x.example.test/a.tgz", "silo lock"],
+        says: &["refused", "silo.kdl:3"],
     },
     Mistake {
         name: "a file to copy that is missing",
@@ -474,7 +488,7 @@ fn mistakes_are_told_with_their_code_at_once_and_nothing_else() {
 fn check_says_what_there_is() {
     let place = Place::new();
     let ran = place.run(&["check"]);
-    assert!(ran.expect(1).err.contains("there is no silo.kdl here") && ran.err.contains("silo config init"), "{}", ran.err);
+    assert!(ran.expect(1).err.contains("there is no silo.kdl here") && ran.err.contains("silo init"), "{}", ran.err);
     place.write("silo.kdl", MINIMAL);
     let ran = place.run(&["check"]);
     assert!(ran.expect(0).err.contains("1 file read, nothing wrong; no silo.lock yet: `silo lock` writes it"), "{}", ran.err);

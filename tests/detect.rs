@@ -32,7 +32,8 @@ fn versions_come_from_the_files_that_say_them() {
     assert_eq!(node(&[("package.json", r#"{ "engines": { "node": "20" }, "volta": { "node": "20.11.1" } }"#)]), "language node 20.11.1");
     assert_eq!(node(&[("package.json", "{}"), (".nvmrc", "v22.1.0\n")]), "language node 22.1.0");
     assert_eq!(node(&[(".nvmrc", "lts/*\n")]), "language node lts");
-    assert_eq!(node(&[("package.json", "{}"), (".nvmrc", "lts/iron\n")]), "language node -");
+    assert_eq!(node(&[("package.json", "{}"), (".nvmrc", "lts/iron\n")]), "language node iron");
+    assert_eq!(node(&[("package.json", "{}"), (".nvmrc", "lts/-1\n")]), "language node -");
     assert_eq!(node(&[("package.json", r#"{ "engines": { "node": "$(touch x)" } }"#)]), "language node -");
 
     let first = |files: &[(&str, &str)]| found(files).remove(0);
@@ -43,7 +44,11 @@ fn versions_come_from_the_files_that_say_them() {
     assert_eq!(first(&[("requirements.txt", "")]), "language python -");
     assert_eq!(first(&[("rust-toolchain.toml", "[toolchain]\nchannel = \"1.80.0\"\n")]), "language rust 1.80.0");
     assert_eq!(first(&[("rust-toolchain", "1.79\n")]), "language rust 1.79");
-    assert_eq!(first(&[("Cargo.toml", ""), ("rust-toolchain.toml", "[toolchain]\nchannel = \"nightly-2026-01-01\"\n")]), "language rust -");
+    assert_eq!(
+        first(&[("Cargo.toml", ""), ("rust-toolchain.toml", "[toolchain]\nchannel = \"nightly-2026-01-01\"\n")]),
+        "language rust nightly-2026-01-01"
+    );
+    assert_eq!(first(&[("Cargo.toml", ""), ("rust-toolchain.toml", "[toolchain]\npath = \"/opt/rust\"\n")]), "language rust -");
 }
 
 #[test]

@@ -1,12 +1,15 @@
 //! `silo config show --why`, `silo config edit`, `silo doc`, `silo catalog`, and the JSON Schema of what is shown.
 
 use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 
 use serde_json::Value;
 use silo::layers::{self, Edit, Path};
 
 use crate::cli::Place;
 use crate::support::project::Project;
+use crate::support::terminal::Terminal;
 
 fn set(text: &str, path: &str, value: &str) -> String {
     layers::edit(text, &Edit::Set(Path::parse(path).unwrap(), value.to_string())).unwrap()
@@ -93,6 +96,91 @@ language.node.version = \"22\"
 }
 
 #[test]
+fn why_shows_a_placeholder_as_it_is_written_and_what_it_became() {
+    let place = Place::new();
+    fs::create_dir_all(place.home().join(".config/silo")).unwrap();
+    fs::write(place.home().join(".config/silo/silo.kdl"), "vars { node \"20\"; }\nlanguage node version=(default)\"%{vars.node}\"\n")
+        .unwrap();
+    place.write("silo.kdl", "vars { node \"22\"; }\nlanguage node version=\"%{vars.node}\"\nagent claude\n");
+    let ran = place.run(&["config", "show", "--why", "language.node.version"]);
+    let out = &ran.expect(0).out;
+    assert!(out.starts_with("language.node.version = \"22\"\n"), "{out}");
+    assert_eq!(out.matches("%{vars.node}").count(), 2, "both as they are written\n{out}");
+    let ran = place.run(&["config", "show", "--why", "vars.node.value"]);
+    let out = &ran.expect(0).out;
+    assert!(out.contains("holds     silo.kdl:1") && out.contains("loses     ~/.config/silo/silo.kdl:1"), "{out}");
+}
+
+#[test]
+fn the_editor_opens_again_until_the_file_is_right_or_nobody_wants_to() {
+    let place = Place::new();
+    place.write("silo.kdl", "agent claude\n");
+    // An editor that makes a mistake the first time, and mends it the second.
+    let editor = place.home().join("editor");
+    fs::write(&editor, "#!/bin/sh\nif grep -q once \"$0.log\" 2>/dev/null; then echo 'agent claude' >\"$1\"; else echo 'agnet claude' >\"$1\"; fi\necho once >>\"$0.log\"\n").unwrap();
+    fs::set_permissions(&editor, fs::Permissions::from_mode(0o755)).unwrap();
+    let times = || fs::read_to_string(editor.with_extension("log")).unwrap_or_default().lines().count();
+
+    for (answer, opened, code) in [("n\n", 1, 1), ("y\n", 2, 0)] {
+        let _ = fs::remove_file(editor.with_extension("log"));
+        let mut command = place.command(&["config", "edit"]);
+        command.env("EDITOR", &editor).env_remove("VISUAL");
+        let mut terminal = Terminal::open(&command, 24, 80);
+        terminal.wait_for("open the editor again? [y/n]");
+        assert!(terminal.seen().contains("did you mean `agent`?"), "{}", terminal.seen());
+        terminal.master.write_all(answer.as_bytes()).unwrap();
+        assert_eq!(terminal.child.0.wait().unwrap().code(), Some(code), "{}", terminal.seen());
+        assert_eq!(times(), opened, "{}", terminal.seen());
+    }
+    assert_eq!(fs::read_to_string(place.repository().join("silo.kdl")).unwrap(), "agent claude\n");
+}
+
+#[test]
+fn init_asks_before_it_writes() {
+    let place = Place::new();
+    place.write("package.json", r#"{ "engines": { "node": "22" } }"#);
+    for (answer, written) in [("n\n", false), ("y\n", true)] {
+        let mut terminal = Terminal::open(&place.command(&["init", "--detect"]), 40, 100);
+        terminal.wait_for("which agent? [1-");
+        terminal.master.write_all(b"claude\n").unwrap();
+        terminal.wait_for("silo.kdl? [y/n]");
+        assert!(terminal.seen().contains("language \"node\" version=\"22\""), "what is to be written is shown first\n{}", terminal.seen());
+        terminal.master.write_all(answer.as_bytes()).unwrap();
+        assert_eq!(terminal.child.0.wait().unwrap().code(), Some(0), "{}", terminal.seen());
+        assert_eq!(place.repository().join("silo.kdl").exists(), written, "{}", terminal.seen());
+    }
+    let text = fs::read_to_string(place.repository().join("silo.kdl")).unwrap();
+    assert!(text.contains("agent \"claude\"") && text.contains("language \"node\" version=\"22\""), "{text}");
+    // An agent that is none of them writes nothing.
+    fs::remove_file(place.repository().join("silo.kdl")).unwrap();
+    let mut terminal = Terminal::open(&place.command(&["init", "--detect"]), 40, 100);
+    terminal.wait_for("which agent? [1-");
+    terminal.master.write_all(b"99\n").unwrap();
+    assert_eq!(terminal.child.0.wait().unwrap().code(), Some(2), "{}", terminal.seen());
+    assert!(!place.repository().join("silo.kdl").exists());
+}
+
+#[test]
+fn completion_scripts_know_every_command_and_option() {
+    let place = Place::new();
+    let commands = place.run(&["--help"]).expect(0).out.clone();
+    let commands: Vec<&str> = commands
+        .lines()
+        .skip_while(|line| *line != "Commands:")
+        .skip(1)
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.strip_prefix("  ").filter(|rest| !rest.starts_with(' '))?.split(' ').next())
+        .collect();
+    assert!(commands.len() > 20, "{commands:?}");
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = place.run(&["completions", shell]).expect(0).out.clone();
+        for word in commands.iter().chain(&["no-network", "dry-run", "detect"]) {
+            assert!(script.contains(word), "{shell} does not know `{word}`");
+        }
+    }
+}
+
+#[test]
 fn nothing_that_is_shown_commands_the_terminal() {
     let place = Place::new();
     place.write("silo.kdl", "env A=\"\\u{1b}[31m\" \"B\\u{202e}\"=\"x\"\nagent claude\n");
@@ -132,14 +220,19 @@ fn doc_and_catalog_explain_and_correct() {
         (&["doc"][..], "The nodes of a silo.kdl"),
         (&["doc", "mount.mode"], "It is `ro` or `rw`."),
         (&["doc", "agent.env"], "It stands inside `agent`."),
-        (&["doc", "language/node"], "commands  node, npm, npx"),
+        (&["doc", "language/node"], "commands      node, npm, npx"),
+        (&["doc", "language", "node"], "commands      node, npm, npx"),
+        (&["doc", "language/php"], "works without a vendor's site: apt php-cli"),
+        (&["doc", "language/dotnet"], "needs a vendor's site: apt libgcc"),
+        (&["doc", "language/node"], "version-file  .nvmrc, .node-version, package.json"),
         (&["doc", "stack/web"], "import \"catalog:stack/web\""),
         (&["catalog", "list", "stack"], "web"),
         (&["catalog", "show", "stack/web"], "mcp playwright"),
     ] {
         let ran = place.run(args);
         assert!(ran.expect(0).out.contains(says), "{args:?}: {}", ran.out);
-        assert!(ran.out.lines().all(|line| line.chars().count() <= 100), "{args:?}");
+        // An address is not folded.
+        assert!(ran.out.lines().all(|line| line.chars().count() <= 100 || line.contains("://")), "{args:?}");
     }
     for (args, says) in [
         (&["doc", "langage"][..], "did you mean `silo doc language`?"),

@@ -98,7 +98,7 @@ fn the_context_is_the_same_bytes_each_time_and_says_nothing_of_this_machine() {
     let bytes = context_tar(&plan);
     assert_eq!(bytes, context_tar(&plan));
     let mut archive = tar::Archive::new(bytes.as_slice());
-    let mut seen = BTreeMap::new();
+    let (mut seen, mut order) = (BTreeMap::new(), Vec::new());
     for entry in archive.entries().expect("entries") {
         let mut entry = entry.expect("an entry");
         let header = entry.header().clone();
@@ -106,8 +106,14 @@ fn the_context_is_the_same_bytes_each_time_and_says_nothing_of_this_machine() {
         let mut text = Vec::new();
         entry.read_to_end(&mut text).expect("bytes");
         let path = entry.path().expect("a path").to_string_lossy().into_owned();
-        assert!(path.starts_with(|c: char| c != '/') && seen.insert(path, text).is_none());
+        let folder = header.entry_type().is_dir();
+        order.push(path.clone());
+        assert!(path.starts_with(|c: char| c != '/') && (seen.insert(path, text).is_none() || folder));
     }
+    // A folder's time is set before what is put into it and after it.
+    let of = |path: &str| order.iter().enumerate().filter(|(_, other)| *other == path).map(|(at, _)| at).collect::<Vec<_>>();
+    let (folder, file) = (of("tool-jq/"), of("tool-jq/recipe"));
+    assert!(folder.len() == 2 && folder[0] < file[0] && file[0] < folder[1], "{folder:?} {file:?}");
     assert_eq!(seen.get("Dockerfile"), Some(&dockerfile(&plan).into_bytes()));
     assert_eq!(seen.get("tool-jq/recipe"), plan.context.get("tool-jq/recipe").map(|file| &file.bytes));
 }
@@ -117,7 +123,7 @@ fn steps(operations: Vec<Operation>) -> Plan {
     let steps = operations.into_iter().map(|operation| Instruction { operation, reason: "test".into(), origin: None }).collect();
     let name = StageName("agent-test".into());
     let stage = Stage { name: name.clone(), from: From::Image("scratch".into()), platform: Platform::Target, steps };
-    Plan { stages: vec![stage], target: name, context: BTreeMap::new() }
+    Plan { stages: vec![stage], target: name, context: BTreeMap::new(), downloads: BTreeMap::new() }
 }
 
 /// Whether the caller said that there is neither an engine nor a network.

@@ -25,6 +25,7 @@ const MISTAKES: &[Mistake] = &[
     ("true-without-a-hash", "silo root=true", "#true"),
     ("null-without-a-hash", "use agent=null", "#null"),
     ("a-placeholder-without-quotes", "vars { x \"1\"; }\nenv A=%{vars.x} B=\"2\"", "\"%{vars.x}\""),
+    ("an-expression-that-is-none", "define tool x { detect \"a\" match=\"v(\"; command x; install apt { apt x; }; }", "put `\\` before"),
     ("a-property-twice", "resources cpus=2 cpus=4", "keep one of them"),
     (
         "a-list-of-versions-twice",
@@ -49,6 +50,7 @@ const MISTAKES: &[Mistake] = &[
     ("a-node-of-a-dockerfile", "from \"debian\"", "silo"),
     ("an-argument-too-many", "cache a b to=\"/c\"", "cache"),
     ("an-argument-that-is-missing", "language", "language"),
+    ("a-node-written-as-a-property", "agent claude mcp=memory", "write it inside the braces"),
     ("a-property-written-as-an-argument", "resources memory \"8GiB\"", "memory="),
     ("a-block-where-there-is-none", "use agent=claude { x; }", "use"),
     ("an-unknown-agent", "agent claud", "claude"),
@@ -70,6 +72,9 @@ const MISTAKES: &[Mistake] = &[
     ("a-base-that-is-none", "base \"not a base\"", "base"),
     ("a-checksum-that-is-none", "layer x { download \"https://x.example.test/a\" to=\"/a\" { sha256 \"abc\"; }; }", "sha256"),
     ("a-url-that-is-none", "mcp own url=\"not a url\"", "url"),
+    ("a-version-file-that-is-missing", "language node version-file=\".nvmrc\"", "`.node-version`"),
+    ("a-version-said-twice", "language node version=\"22\" version-file=\".nvmrc\"", "keep one of them"),
+    ("a-version-file-that-nothing-reads", "language go version-file=\"VERSION\"", "`go.mod`"),
     ("a-server-of-both-kinds", "mcp own url=\"https://x.example.test\" { command \"x\"; }", "url"),
     ("a-server-of-no-kind", "mcp own", "own"),
     // Values that refer.

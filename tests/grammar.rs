@@ -34,6 +34,8 @@ fn terminal(kind: Type) -> String {
         Type::EnvName => "env-name".into(),
         Type::Script => "script".into(),
         Type::Size => "size".into(),
+        Type::Duration => "duration".into(),
+        Type::Regex => "regex".into(),
         Type::Mode => "mode".into(),
         Type::Integer => "integer".into(),
         Type::Number => "number".into(),

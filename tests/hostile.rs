@@ -137,9 +137,9 @@ fn json(plan: &Plan, path: &str) -> Value {
     serde_json::from_slice(file(plan, path)).unwrap_or(Value::Null)
 }
 
-const MCP: &str = "agent-claude-etc/opt/silo/mcp/own";
-const LSP: &str = "agent-claude-etc/opt/silo/etc/claude/plugin/.lsp.json";
-const SERVERS: &str = "agent-claude-etc/opt/silo/etc/claude/plugin/.mcp.json";
+const MCP: &str = "agent-claude-etc/written/opt/silo/mcp/own";
+const LSP: &str = "agent-claude-etc/written/opt/silo/etc/claude/plugin/.lsp.json";
+const SERVERS: &str = "agent-claude-etc/written/opt/silo/etc/claude/plugin/.mcp.json";
 
 fn places(text: &str) -> String {
     meant(text).replace("%{workspace}", "/home/ada/work/api")
@@ -545,8 +545,10 @@ fn no_text_of_a_lock_changes_an_instruction() {
     type Change = (&'static str, fn(&mut silo::lock::Lock, &str));
     let changes: &[Change] = &[
         ("a version", |lock, text| lock.components.iter_mut().for_each(|component| component.version = text.to_string())),
-        ("a package's version", |lock, text| lock.packages[0].versions.values_mut().for_each(|version| *version = text.to_string())),
-        ("a package's name", |lock, text| lock.fetch_packages[0].name = text.to_string()),
+        ("a package's version", |lock, text| lock.packages[0].pin.versions.values_mut().for_each(|version| *version = text.to_string())),
+        ("a package's name", |lock, text| lock.fetch_packages[0].pin.name = text.to_string()),
+        ("a package's file", |lock, text| lock.packages[0].files.values_mut().for_each(|file| file.path = text.to_string())),
+        ("a package's hash", |lock, text| lock.packages[0].files.values_mut().for_each(|file| file.sha256 = text.to_string())),
         ("a digest", |lock, text| lock.base.digest = text.to_string()),
         ("a URL", |lock, text| {
             artifacts(lock, |artifact| {
@@ -620,7 +622,7 @@ fn no_text_of_a_lock_changes_an_instruction() {
                             "pip" => fields == 6,
                             "link" => fields == 5,
                             "copy" | "mode" => fields == 4,
-                            "any" | "amd64" | "arm64" => fields == 3,
+                            "any" | "amd64" | "arm64" => fields == 5,
                             _ => false,
                         };
                         if !fits {

@@ -36,7 +36,10 @@ fn every_field_of_an_image_changes_it() {
         ("base reference", |image| image.base.reference = "debian:trixie".into()),
         ("fetch digest", |image| image.fetch.digest = format!("sha256:{}", hash('9'))),
         ("package", |image| image.packages.push(apt("zsh", "5"))),
-        ("package version", |image| image.packages[0].versions.values_mut().for_each(|version| *version = "2".into())),
+        ("package version", |image| image.packages[0].pin.versions.values_mut().for_each(|version| *version = "2".into())),
+        ("package file", |image| image.packages[0].files.values_mut().for_each(|file| file.path = "pool/x.deb".into())),
+        ("package hash", |image| image.packages[0].files.values_mut().for_each(|file| file.sha256 = hash('9'))),
+        ("component's package", |image| image.components[0].packages.push(apt("fish", "5"))),
         ("fetch package", |image| image.fetch_packages[1] = apt("curl", "9")),
         ("checksum", |image| {
             image.components[0].artifacts = archive(Kind::Language, "node")

@@ -166,7 +166,7 @@ fn the_lock_is_in_it_and_how_it_is_written_is_not() {
     digest.base.digest = format!("sha256:{}", "9".repeat(64));
     assert_ne!(identity(&digest), before);
     let mut package = lock.clone();
-    package.packages[0].versions.values_mut().for_each(|version| *version = "9".to_string());
+    package.packages[0].pin.versions.values_mut().for_each(|version| *version = "9".to_string());
     assert_ne!(identity(&package), before);
 }
 

@@ -1,17 +1,28 @@
 //! The lock: its text, its state, the resolvers, and looking things up for real.
 
+mod age;
 mod apt;
 mod bootstrap;
+mod cache;
+mod edges;
 mod index;
 mod listed;
+mod machines;
+mod mirrors;
 mod npm;
+mod offline;
 mod overlay;
+mod packages;
+mod proxy;
 mod pypi;
 mod registries;
 mod server;
+mod solve;
 mod state;
 mod text;
 mod update;
+mod vendor;
+mod wait;
 
 /// The program's own code: what looks things up is part of no library.
 #[path = "../src/shell"]

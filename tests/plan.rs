@@ -79,6 +79,7 @@ fn an_agent_s_image_holds_what_it_needs_and_nothing_of_another_one() {
             "mcp-memory",
             "environment",
             "agent-first-files",
+            "agent-first-etc",
             "agent-first"
         ]
     );
@@ -98,7 +99,7 @@ fn a_language_that_only_a_left_out_server_requires_is_left_out() {
 fn components_are_put_together_in_order_of_how_often_they_change() {
     let plan = planned(&full(), &first());
     assert_eq!(copies(stage(&plan, "environment")), ["language-go", "language-node", "tool-jq", "lsp-gopls", "mcp-memory"]);
-    assert_eq!(copies(stage(&plan, "agent-first")), ["agent-first-files"]);
+    assert_eq!(copies(stage(&plan, "agent-first")), ["agent-first-files", "agent-first-etc"]);
 }
 
 #[test]
@@ -125,15 +126,24 @@ fn a_recipe_holds_urls_and_checksums_of_each_architecture() {
 #[test]
 fn packages_of_the_distribution_are_installed_in_one_step() {
     let mut image = full();
-    let ripgrep = component(
+    let mut ripgrep = component(
         Kind::Tool,
         "ripgrep",
         vec![Step::Bin { name: "rg".into(), target: template("/usr/bin/rg") }],
-        vec![silo::lock::Artifact::Apt(apt("ripgrep", "13.0.0-4+b2"))],
+        vec![silo::lock::Artifact::Apt(apt("ripgrep", "13.0.0-4+b2").pin)],
     );
+    let mut shared = apt("libshared", "1");
+    let one = shared.files[&silo::spec::Arch::Amd64].clone();
+    shared.files.values_mut().for_each(|file| *file = one.clone());
+    ripgrep.packages = vec![shared, apt("ripgrep", "13.0.0-4+b2")];
     image.components.insert(3, ripgrep);
     let plan = planned(&image, &first());
-    assert_eq!(text(&plan, "base/packages"), "any\tca-certificates\t20230311\nany\tgit\t1:2.39.5-0+deb12u2\nany\tripgrep\t13.0.0-4+b2\n");
+    let list = text(&plan, "base/packages");
+    let lines: Vec<String> = list.lines().map(|line| line.split('\t').take(3).collect::<Vec<_>>().join(" ")).collect();
+    let expected = ["amd64 ca-certificates 20230311", "amd64 git 1:2.39.5-0+deb12u2", "amd64 ripgrep 13.0.0-4+b2"];
+    let other = expected.map(|line| line.replace("amd64", "arm64"));
+    assert_eq!(lines, [&expected[..], &["any libshared 1"], &other.each_ref().map(String::as_str)].concat());
+    assert_eq!(list.lines().nth(3).unwrap(), format!("any\tlibshared\t1\t{}\t{}", one.path, one.sha256));
     assert_eq!(text(&plan, "tool-ripgrep/recipe"), "tool-ripgrep\nlink\tany\trg\t/usr/bin/rg\t-\n");
 }
 

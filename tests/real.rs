@@ -5,8 +5,11 @@
 //! what involves other users.
 
 mod agents;
+mod equal;
 mod errors;
 mod lifecycle;
+mod mirrors;
+mod packages;
 pub mod project;
 mod rebuild;
 mod registry;
@@ -15,6 +18,7 @@ mod terminal;
 mod trust;
 mod updates;
 mod users;
+mod vendor;
 
 /// Leaves a test, and says so where the test harness does not hide it, when tests without engine and network are wanted.
 macro_rules! online {

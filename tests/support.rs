@@ -5,3 +5,8 @@ pub mod dockerfile;
 pub mod image;
 pub mod project;
 pub mod terminal;
+
+/// What was said without what draws it: lines are wrapped to the width of a terminal.
+pub fn words(text: &str) -> String {
+    text.replace('│', " ").split_whitespace().collect::<Vec<_>>().join(" ")
+}

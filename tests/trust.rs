@@ -197,7 +197,7 @@ const USER: &str = "env OTHER { HOST_TOKEN from=host }\nmount \"~/.gitconfig\"\n
 const COMMAND_LINE: &str = "env HOST_TOKEN\nmount \"/srv/data\" mode=ro\nmount \"~/.gitconfig\" mode=ro\n";
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig::with_cases(10_000))]
 
     #[test]
     fn no_project_layer_changes_what_an_untrusted_run_has_of_the_host(

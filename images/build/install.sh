@@ -3,6 +3,8 @@
 #     install.sh ROOT build|target
 # The recipe is data: one step a line, fields separated by tabs, `-` for none. The first line is the name of the folder in /opt/silo;
 # of the others the first field is the step, the second the architecture or `any`.
+# What a step would download may lie in vendor/ beside the recipe: HASH is a file, HASH/NAME.whl a wheel, HASH.tgz a package of npm, where
+# the hash is that of the lock in hexadecimal. It is checked like a download.
 set -eu
 data=/dev/silo
 root=${1%/}
@@ -12,6 +14,7 @@ build) arch=${BUILDARCH:-} ;;
 esac
 tab=$(printf '\t')
 certificates=/etc/ssl/certs/ca-certificates.crt
+mirrors=/dev/silo.mirrors
 
 fail() {
     printf 'silo: %s\n' "$*" >&2
@@ -31,14 +34,40 @@ exec 3<"$data/recipe"
 IFS= read -r name <&3
 own=$root/opt/silo/$name
 
+# Where URL is fetched from. Each line of the mirrors is the beginning of a URL and what takes its place; the longest comes first.
+address() {
+    address=$1
+    [ -s "$mirrors" ] || return 0
+    while IFS="$tab" read -r from to; do
+        case $1 in
+        "$from"*)
+            address=$to${1#"$from"}
+            return 0
+            ;;
+        esac
+    done <"$mirrors"
+}
+
 # download FORMAT STRIP TARGET SHA256 URL
 download() {
     target=$own
     [ "$3" = - ] || target=$root$3
-    file=$work/download
-    curl -fsSL --globoff --netrc-optional --proto '=http,https' --retry 5 --retry-connrefused --connect-timeout 20 -o "$file" --url "$5" ||
-        fail "cannot download $5"
-    printf '%s  %s\n' "$4" "$file" | sha256sum -c --status - || fail "the checksum of $5 is not $4"
+    from=$5
+    file=$data/vendor/$4
+    if [ ! -f "$file" ]; then
+        file=$work/download
+        address "$5"
+        [ "$address" = "$5" ] || from="$address (the mirror of $5)"
+        curl -fsSL --globoff --netrc-optional --proto '=http,https' --retry 5 --retry-connrefused --connect-timeout 20 -o "$file" --url "$address" ||
+            fail "cannot download $from"
+    fi
+    found=$(sha256sum "$file")
+    found=${found%% *}
+    [ "$found" = "$4" ] || {
+        # For programs: what it is, what it should be, what it is in truth.
+        printf 'silo-mismatch\t%s\t%s\t%s\n' "$from" "sha256:$4" "sha256:$found" >&2
+        fail "the checksum of $from is sha256:$found, not sha256:$4"
+    }
     case $1 in
     tar | tar.gz | tar.xz | tar.bz2)
         mkdir -p "$target"
@@ -77,22 +106,42 @@ download() {
         ;;
     *) fail "unknown format $1" ;;
     esac
-    rm -f "$file"
+    rm -f "$work/download"
 }
+
+# Names the archives of a package-lock.json that are here, as npm itself names those that somebody installed from a file.
+vendored='
+const fs = require("fs"), [file, folder] = process.argv.slice(1), lock = JSON.parse(fs.readFileSync(file));
+for (const entry of Object.values(lock.packages)) {
+    for (const hash of (entry.integrity || "").split(/\s+/)) {
+        const archive = `${folder}/${Buffer.from(hash.replace(/^[^-]*-/, ""), "base64").toString("hex")}.tgz`;
+        if (hash && fs.existsSync(archive)) entry.resolved = `file:${archive}`;
+    }
+}
+fs.writeFileSync(file, JSON.stringify(lock));'
 
 # npm FOLDER
 npm_packages() {
     mkdir -p "$own"
     cp "$data/$1/package.json" "$data/$1/package-lock.json" "$own/"
+    [ ! -d "$data/vendor" ] || node -e "$vendored" "$own/package-lock.json" "$data/vendor" 3<&- || fail "npm could not install $name"
     (cd "$own" && npm ci --ignore-scripts --omit=dev --no-audit --no-fund --no-update-notifier --loglevel=error --cache="$work/npm") 3<&- ||
         fail "npm could not install $name"
     rm -f "$own/node_modules/.package-lock.json"
+    cp "$data/$1/package-lock.json" "$own/"
 }
 
 # pip REQUIREMENTS PYTHON PLATFORMS ABIS: the last two lists separated by commas
 pip_packages() {
     requirements=$data/$1 python=$2 platforms=$3 abis=$4
     set -- install --quiet --disable-pip-version-check --no-input --no-cache-dir --no-deps --no-compile --require-hashes --only-binary=:all:
+    # All wheels from here, or all from the index.
+    folders=$(grep -o '[0-9a-f]\{64\}' "$requirements")
+    for hash in $folders; do
+        [ -d "$data/vendor/$hash" ] || folders=
+    done
+    [ -z "$folders" ] || set -- "$@" --no-index
+    for hash in $folders; do set -- "$@" --find-links="$data/vendor/$hash"; done
     [ "$python" = - ] || set -- "$@" --python-version="$python" --implementation=cp
     IFS=,
     [ "$platforms" = - ] || for tag in $platforms; do set -- "$@" --platform="$tag"; done

@@ -409,6 +409,7 @@ fn scale(value: &str, limit_text: &str, limit: &Value, kind: Option<Type>, besid
     });
     let known = match kind {
         Some(Type::Size) => Some(Scale::Size),
+        Some(Type::Duration) => Some(Scale::Duration),
         Some(Type::Version) => Some(Scale::Version),
         Some(Type::Integer | Type::Number) => Some(Scale::Number),
         Some(
@@ -418,6 +419,7 @@ fn scale(value: &str, limit_text: &str, limit: &Value, kind: Option<Type>, besid
             | Type::Name
             | Type::EnvName
             | Type::Script
+            | Type::Regex
             | Type::Mode
             | Type::Bool
             | Type::Scalar

@@ -1,23 +1,20 @@
 //! Looks for what the rules say in the files that were seen.
 
+use super::read::{Hit, Opened, Reader};
 use super::rule::{Listing, Read, Rule, Rules, Sign};
 use super::{Found, Proposal, Reason, Seen};
-use crate::import::tree::Value;
-use crate::import::{Format, Wanted, read_json, read_toml, wanted};
+use crate::import::{Format, Wanted, wanted};
 use crate::source::{Layer, Source, SourceId, Sources};
-
-/// The most lines of a file that are looked at, and the most bytes of one: a version stands near the top.
-const LINES: (usize, usize) = (2_000, 1_000);
 
 /// What the files come to.
 pub fn propose(rules: &Rules, files: &[Seen]) -> Proposal {
     // The shallowest file speaks first.
     let mut files: Vec<&Seen> = files.iter().collect();
     files.sort_by_key(|file| (file.path.matches('/').count(), file.path.as_str()));
-    let mut reader = Reader { sources: Sources::default(), parsed: Vec::new(), unread: Vec::new() };
+    let mut survey = Survey { sources: Sources::default(), reader: Reader::default() };
     let mut proposal = Proposal::default();
     for rule in &rules.0 {
-        let Some(found) = look(rule, &files, &mut reader) else { continue };
+        let Some(found) = look(rule, &files, &mut survey) else { continue };
         match &rule.listing {
             Listing::Entry => proposal.found.push(found),
             Listing::Packages(packages) => {
@@ -50,18 +47,18 @@ pub fn propose(rules: &Rules, files: &[Seen]) -> Proposal {
     let order = |found: &Found| rules.0.iter().position(|rule| (&rule.kind, &rule.name) == (&found.kind, &found.name));
     proposal.found.sort_by_key(order);
     proposal.foreign = files.iter().filter_map(|file| Some((file.path.clone(), Format::of_path(&file.path)?))).collect();
+    proposal.unread = survey.unread();
     let unread = files.iter().filter(|file| file.text.is_none() && rules.reads(&file.path));
-    reader.unread.extend(unread.map(|file| (file.path.clone(), "it is no text, or longer than silo reads".to_string())));
-    proposal.unread = reader.unread;
+    proposal.unread.extend(unread.map(|file| (file.path.clone(), "it is no text, or longer than silo reads".to_string())));
     proposal
 }
 
-fn look(rule: &Rule, files: &[&Seen], reader: &mut Reader) -> Option<Found> {
+fn look(rule: &Rule, files: &[&Seen], survey: &mut Survey) -> Option<Found> {
     // What is said further out counts for what lies further in; in one folder the first sign decides.
     let mut hits: Vec<(usize, usize, &str, Hit)> = Vec::new();
     for (index, sign) in rule.signs.iter().enumerate() {
         for file in files.iter().filter(|file| sign.fits(&file.path)) {
-            if let Some(hit) = reader.hit(sign, file) {
+            if let Some(hit) = survey.hit(sign, file) {
                 hits.push((file.path.matches('/').count(), index, &file.path, hit));
             }
         }
@@ -78,7 +75,7 @@ fn look(rule: &Rule, files: &[&Seen], reader: &mut Reader) -> Option<Found> {
             (None, Some(asked)) => {
                 version = Some((asked, path));
                 reasons.retain(|reason| !reason.is_of(path));
-                reasons.insert(0, Reason::File(path.to_string(), Some(hit.line)));
+                reasons.insert(0, Reason::File(path.to_string(), Some(survey.sources.position(hit.span).line)));
             }
             (Some((first, known)), Some(asked)) if *known != path && differ(first, &asked) => {
                 if !others.iter().any(|(other, _)| other == path) {
@@ -104,75 +101,38 @@ fn differ(a: &str, b: &str) -> bool {
     plain(a) && plain(b) && !begins(a, b) && !begins(b, a)
 }
 
-/// What a file says.
-struct Hit {
-    version: Option<String>,
-    line: usize,
-}
-
-/// A file that was read in a format; no value when it is not of that format.
-struct Parsed {
-    path: String,
-    json: bool,
-    value: Option<(Value, SourceId)>,
-}
-
-/// Files that were parsed, each once.
-struct Reader {
+/// The files of a repository, each read once.
+struct Survey {
     sources: Sources,
-    parsed: Vec<Parsed>,
-    unread: Vec<(String, String)>,
+    reader: Reader,
 }
 
-impl Reader {
+impl Survey {
     fn hit(&mut self, sign: &Sign, file: &Seen) -> Option<Hit> {
-        match &sign.read {
-            Read::Nothing => Some(Hit { version: None, line: 1 }),
-            Read::Lines => {
-                let pattern = sign.pattern.as_ref()?;
-                let lines = file.text.as_deref()?.lines().take(LINES.0).enumerate().filter(|(_, line)| line.len() <= LINES.1);
-                let found = lines.map(|(index, line)| (index, pattern.first_group(line))).find_map(|(index, found)| Some((index, found?)));
-                found.map(|(index, version)| Hit { version, line: index + 1 })
-            }
-            Read::Json(at) => self.value(sign, file, at, true),
-            Read::Toml(at) => self.value(sign, file, at, false),
-        }
+        let text = match &sign.read {
+            // That the file is there says enough.
+            Read::Nothing => "",
+            Read::Lines | Read::Json(_) | Read::Toml(_) => file.text.as_deref()?,
+        };
+        let id = self.id(&file.path, text);
+        self.reader.hit(sign, Opened { id, text })
     }
 
-    fn value(&mut self, sign: &Sign, file: &Seen, at: &str, json: bool) -> Option<Hit> {
-        let (text, line) = {
-            let (root, id) = self.parse(file, json)?;
-            let value = root.at(at)?;
-            debug_assert_eq!(value.span.source, id);
-            (value.scalar()?, value.span)
-        };
-        let line = self.sources.position(line).line;
-        match &sign.pattern {
-            None => Some(Hit { version: Some(text), line }),
-            Some(_) if text.len() > LINES.1 => None,
-            Some(pattern) => pattern.first_group(&text).map(|version| Hit { version, line }),
-        }
+    fn id(&mut self, path: &str, text: &str) -> SourceId {
+        let known = self.sources.iter().find(|(_, source)| source.name == path && source.text == text).map(|(id, _)| id);
+        known.unwrap_or_else(|| self.sources.add(Source { name: path.to_string(), text: text.to_string(), layer: Layer::CommandLine }))
     }
 
-    fn parse(&mut self, file: &Seen, json: bool) -> Option<(Value, SourceId)> {
-        if let Some(known) = self.parsed.iter().find(|known| known.path == file.path && known.json == json) {
-            return known.value.clone();
-        }
-        let text = file.text.as_deref()?;
-        let id = self.sources.add(Source { name: file.path.clone(), text: text.to_string(), layer: Layer::CommandLine });
-        let read = if json { read_json(id, text) } else { read_toml(id, text) };
-        let value = match read {
-            Ok(value) => Some((value, id)),
-            Err(problem) => {
-                // A file without an ending may be in either of two formats.
-                if file.path.ends_with(".json") || file.path.ends_with(".toml") {
-                    let line = problem.place().map_or(1, |span| self.sources.position(span).line);
-                    self.unread.push((format!("{}:{line}", file.path), problem.message));
-                }
-                None
+    /// Files that are not of the format that their ending says; one without an ending may be in either of two.
+    fn unread(&self) -> Vec<(String, String)> {
+        let mut unread = Vec::new();
+        for (id, problem) in self.reader.unread() {
+            let name = &self.sources.get(id).name;
+            if name.ends_with(".json") || name.ends_with(".toml") {
+                let line = problem.place().map_or(1, |span| self.sources.position(span).line);
+                unread.push((format!("{name}:{line}"), problem.message.clone()));
             }
-        };
-        self.parsed.push(Parsed { path: file.path.clone(), json, value: value.clone() });
-        value
+        }
+        unread
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::catalog::Catalog;
 use crate::document::{self, Node};
-use crate::problem::{Code, Problem, Problems};
+use crate::problem::Problems;
 use crate::schema::types::Pattern;
 use crate::source::{Layer, Source, Sources};
 
@@ -40,6 +40,8 @@ pub(super) struct Sign {
     pub files: Vec<String>,
     pub read: Read,
     pub pattern: Option<Pattern>,
+    /// The version that is meant by what is found, in place of how it is written.
+    pub version: Option<String>,
     pub language: Option<String>,
 }
 
@@ -84,18 +86,17 @@ pub fn rules(catalog: &Catalog, sources: &mut Sources) -> (Rules, Problems) {
     (Rules(rules), problems)
 }
 
-fn signs(definition: &Node, problems: &mut Problems) -> Vec<Sign> {
+/// The `detect` nodes of a definition, in written order.
+pub(super) fn signs(definition: &Node, problems: &mut Problems) -> Vec<Sign> {
     let text = |node: &Node, name: &str| node.property(name).and_then(|entry| entry.value.as_str()).map(str::to_string);
     let mut signs = Vec::new();
     for node in definition.named("detect") {
         let pattern = match node.property("match") {
             None => None,
-            Some(entry) => match Pattern::parse(entry.value.as_str().unwrap_or("")) {
+            Some(entry) => match Pattern::parse_at(entry.value.as_str().unwrap_or(""), entry.span) {
                 Ok(pattern) => Some(pattern),
-                Err(error) => {
-                    let problem = Problem::new(Code::BadValue, format!("this is no regular expression: {error}")).at(entry.span, "");
-                    problems
-                        .push(problem.help("parentheses and brackets are closed, and `\\` stands before characters that mean something"));
+                Err(problem) => {
+                    problems.push(problem);
                     continue;
                 }
             },
@@ -107,7 +108,7 @@ fn signs(definition: &Node, problems: &mut Problems) -> Vec<Sign> {
             (None, None) => Read::Nothing,
         };
         let files = node.arguments().filter_map(|entry| entry.value.as_str()).map(str::to_string).collect();
-        signs.push(Sign { files, read, pattern, language: text(node, "language") });
+        signs.push(Sign { files, read, pattern, version: text(node, "version"), language: text(node, "language") });
     }
     signs
 }
@@ -129,6 +130,12 @@ impl Sign {
     pub(super) fn fits(&self, path: &str) -> bool {
         let name = path.rsplit('/').next().unwrap_or(path);
         self.files.iter().any(|file| fits(file, if file.contains('/') { path } else { name }))
+    }
+
+    /// Whether a file of this path is meant, wherever the folder lies that the sign's own path starts from.
+    pub(super) fn fits_end(&self, path: &str) -> bool {
+        let starts = std::iter::once(0).chain(path.match_indices('/').map(|(at, _)| at + 1));
+        starts.into_iter().any(|start| self.fits(&path[start..]))
     }
 }
 

@@ -8,6 +8,9 @@ use crate::plan::{ContextFile, Plan};
 const TIME: u64 = 1;
 
 /// Writes the archive: the Dockerfile under the name `Dockerfile`, every folder before what it holds, owner root, one fixed time.
+///
+/// Every folder stands there once more at the end: whoever unpacks the archive changes a folder's time with each file put into it, and
+/// folders that a `COPY` takes into an image keep theirs.
 pub fn context_tar(plan: &Plan) -> Vec<u8> {
     let mut archive = tar::Builder::new(Vec::new());
     let mut folders = BTreeSet::new();
@@ -16,14 +19,21 @@ pub fn context_tar(plan: &Plan) -> Vec<u8> {
     for (path, file) in &plan.context {
         for (at, _) in path.match_indices('/') {
             if folders.insert(&path[..at]) {
-                let mut header = header(0o755, 0);
-                header.set_entry_type(tar::EntryType::Directory);
-                put(&mut archive, &mut header, &format!("{}/", &path[..at]), &[]);
+                folder(&mut archive, &path[..at]);
             }
         }
         append(&mut archive, path, file);
     }
+    for path in folders {
+        folder(&mut archive, path);
+    }
     archive.into_inner().expect("writing to memory does not fail")
+}
+
+fn folder(archive: &mut tar::Builder<Vec<u8>>, path: &str) {
+    let mut header = header(0o755, 0);
+    header.set_entry_type(tar::EntryType::Directory);
+    put(archive, &mut header, &format!("{path}/"), &[]);
 }
 
 fn append(archive: &mut tar::Builder<Vec<u8>>, path: &str, file: &ContextFile) {

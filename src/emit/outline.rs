@@ -40,7 +40,7 @@ fn kind(operation: &Operation) -> &'static str {
 
 /// The plan as JSON: stages with their steps, and the context's files by path with mode and SHA-256.
 pub fn plan_json(plan: &Plan, sources: &Sources) -> Value {
-    let Plan { stages, target, context } = plan;
+    let Plan { stages, target, context, downloads: _ } = plan;
     let stages: Vec<Value> = stages
         .iter()
         .map(|Stage { name, from, platform: _, steps }| {

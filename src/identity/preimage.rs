@@ -119,7 +119,7 @@ pub fn diff(before: &Preimage, after: &Preimage) -> Vec<Difference> {
 
 /// The preimage of a plan.
 pub fn preimage(plan: &Plan) -> Preimage {
-    let Plan { stages, target, context } = plan;
+    let Plan { stages, target, context, downloads: _ } = plan;
     let mut list = Entries::default();
     list.add("target".to_string(), target.0.clone(), None);
     let mut origins: BTreeMap<&str, Span> = BTreeMap::new();

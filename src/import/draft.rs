@@ -29,6 +29,8 @@ pub enum Section {
     Resources,
     /// `agent`.
     Agents,
+    /// `repo`.
+    Repositories,
     /// `define`.
     Definitions,
     /// What only the user may grant; in a project's file a comment.

@@ -10,6 +10,7 @@ use crate::problem::Problem;
 use crate::source::Span;
 
 const AGENT: &str = "agent";
+const REPOSITORY: &str = "repo";
 
 /// Reads every field.
 pub(super) fn read(root: &Value, audience: Audience, names: &Names, draft: &mut Draft) -> Result<(), Problem> {
@@ -18,12 +19,16 @@ pub(super) fn read(root: &Value, audience: Audience, names: &Names, draft: &mut 
         match field.name.as_str() {
             "$schema" => draft.missing(field.name_span, "$schema", "it is for editors; `schemas/` has silo's own"),
             "backend" => backend(field, draft),
-            "tool" => tool(field, names, draft),
+            "tool" => {
+                if let Some(agent) = tool(field, "tool", names, draft) {
+                    draft.add(Section::Base, Line::new("use", field.value.span).text(AGENT, agent));
+                }
+            }
             "backends" => {
                 draft.missing(field.name_span, "backends", "it is about backends that run elsewhere, and silo runs on this machine")
             }
             "tools" => tools(field, audience, names, draft),
-            "repos" => repositories(field, draft),
+            "repos" => repositories(field, audience, names, draft),
             _ => setting(field, "", audience, names, draft, &mut |draft, section, line| draft.add(section, line)),
         }
     }
@@ -47,15 +52,18 @@ fn backend(field: &Field, draft: &mut Draft) {
     draft.add(Section::Base, Line::new("use", field.value.span).text("backend", chosen));
 }
 
-/// The agent that is started when none is named.
-fn tool(field: &Field, names: &Names, draft: &mut Draft) {
-    let Some(text) = field.value.text() else { return shape(field, "a text", draft) };
-    let Some(agent) = names.of_kind(AGENT, text) else {
-        draft.missing(field.value.span, "tool", no_agent(text, names));
-        return;
+/// The agent that is started when none is named; one that the catalog lacks is noted.
+fn tool<'a>(field: &Field, what: &str, names: &'a Names, draft: &mut Draft) -> Option<&'a str> {
+    let Some(text) = field.value.text() else {
+        shape(field, "a text", draft);
+        return None;
     };
-    draft.add(Section::Base, Line::new("use", field.value.span).text(AGENT, agent));
+    let Some(agent) = names.of_kind(AGENT, text) else {
+        draft.missing(field.value.span, what, no_agent(text, names));
+        return None;
+    };
     draft.inside(Section::Agents, AGENT, agent, field.value.span, None);
+    Some(agent)
 }
 
 fn no_agent(text: &str, names: &Names) -> String {
@@ -184,22 +192,54 @@ fn hook(
     }
 }
 
-/// Settings by repository: silo has a file in each repository instead.
-fn repositories(field: &Field, draft: &mut Draft) {
+/// What is set for the repositories whose remote's address holds a text.
+fn repositories(field: &Field, audience: Audience, names: &Names, draft: &mut Draft) {
     let Some(repositories) = field.value.table() else { return shape(field, "an object", draft) };
     for repository in repositories {
         let what = format!("repos.{}", repository.name);
-        let fields = repository.value.table().unwrap_or(&[]);
-        for inner in fields {
-            for item in inner.value.items() {
-                let value = item.text().map_or_else(|| item.describe().to_string(), |text| format!("`{text}`"));
-                draft.missing(item.span, format!("{what}.{}", inner.name), format!("{value} belongs into the silo.kdl of that repository"));
-            }
-        }
+        let Some(fields) = repository.value.table() else {
+            draft.missing(repository.value.span, what, format!("it is {}, and should be an object", repository.value.describe()));
+            continue;
+        };
         if fields.is_empty() {
             draft.missing(repository.name_span, what, "it holds nothing");
+            continue;
+        }
+        let Some(pattern) = pattern(&repository.name) else {
+            draft.missing(repository.name_span, what, "it is no part of a remote's address that a pattern of silo.kdl can say");
+            continue;
+        };
+        if !pattern.starts_with('*') {
+            let why = "it was any part of the remote's address; `repo` compares whole names of it, and `*` stands for a part of one";
+            draft.changed(repository.name_span, &what, why);
+        }
+        for inner in fields {
+            let span = repository.name_span;
+            if inner.name == "tool" {
+                let Some(agent) = tool(inner, &format!("{what}.tool"), names, draft) else { continue };
+                let line = Line::new("use", inner.value.span).text(AGENT, agent);
+                draft.inside(Section::Repositories, REPOSITORY, &pattern, span, Some(line));
+                continue;
+            }
+            setting(inner, &format!("{what}."), audience, names, draft, &mut |draft, section, line| {
+                let section = if section == Section::Granted { section } else { Section::Repositories };
+                draft.inside(section, REPOSITORY, &pattern, span, Some(line));
+            });
         }
     }
+}
+
+/// The pattern for a part of a remote's address: itself, without login and protocol, when it begins with a host, and anything around it
+/// otherwise.
+fn pattern(part: &str) -> Option<String> {
+    let part = part.split_once("://").map_or(part, |(_, rest)| rest);
+    let part = part.rsplit_once('@').map_or(part, |(_, rest)| rest);
+    let part = part.trim_end_matches(".git").trim_matches('/').replacen(':', "/", 1);
+    if part.is_empty() || part.contains(['*', '?', '|', '!']) || !fits_line(&part) {
+        return None;
+    }
+    let host = part.split('/').next().is_some_and(|first| first.contains('.'));
+    Some(literal(&if host { part } else { format!("**{part}**") }))
 }
 
 fn shape(field: &Field, wanted: &str, draft: &mut Draft) {

@@ -310,7 +310,8 @@ impl Reader<'_> {
         }
         entity.marks.push(self.statement(Saying::Present, context, span, node.span));
         if let Some(first) = arguments.first() {
-            let context = context.within(first.annotation.as_ref());
+            let weighed = arguments.get(rule.value_argument()).unwrap_or(first);
+            let context = context.within(weighed.annotation.as_ref());
             let values = arguments.iter().map(|entry| entry.value.clone()).collect();
             let last = arguments.last().map_or(first.span.end, |entry| entry.span.end);
             let span = Span { end: last, ..first.span };

@@ -175,6 +175,8 @@ fn literal(value: &str, kind: Type) -> String {
         | Type::EnvName
         | Type::Script
         | Type::Size
+        | Type::Duration
+        | Type::Regex
         | Type::Mode
         | Type::Integer
         | Type::Number

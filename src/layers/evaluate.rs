@@ -97,9 +97,7 @@ impl Evaluation<'_> {
         }
 
         let rule = entity.rule;
-        // The key of a node is its first argument, and a value of its own may follow.
-        let value = usize::from(matches!(rule.merge, Merge::Keyed) && rule.rest.is_none() && rule.arguments.len() > 1);
-        let arguments = self.decide(&entity.arguments, &removals, &path.join(path::argument_name(rule, value)), alive);
+        let arguments = self.decide(&entity.arguments, &removals, &path.join(path::argument_name(rule, rule.value_argument())), alive);
         let mut entries: Vec<Entry> = Vec::new();
         let plain = |name: Option<String>, value: &Value, statement: &Statement| Entry {
             name,

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use super::query::{Query, queries};
-use super::variants::{asked_for, missing};
-use super::{AptPackage, Artifact, Lock, LockedBase};
+use super::package::{closure, of_components};
+use super::query::{Query, queries, split};
+use super::time::Time;
+use super::variants::missing;
+use super::{Artifact, Lock, LockedBase, Package};
 use crate::problem::{Code, Problem, Problems};
 use crate::source::Span;
 use crate::spec::{
-    AgentImage, Base, BuildEnv, Cause, Check, Component, ComponentId, Distribution, EnvName, Hook, ImageLayer, ImageSpec, Install,
+    AgentImage, Base, BuildEnv, Cause, Check, Component, ComponentId, Distribution, EnvName, Hook, ImageLayer, ImageSpec, Install, Kind,
     LspServer, McpServer, Name, Registration, Step,
 };
 
@@ -27,10 +29,13 @@ pub struct LockedImage {
     pub base_layer: PinnedLayer,
     /// The user's `layer` blocks, in the order in which they apply.
     pub layers: Vec<PinnedLayer>,
-    /// Packages of the distribution in the image: its own, those of the `base` and of the `layer` blocks. Sorted by name.
-    pub packages: Vec<AptPackage>,
-    /// Packages of the distribution in the fetch stage. Sorted by name.
-    pub fetch_packages: Vec<AptPackage>,
+    /// Packages of the distribution in the image: its own, those of the `base` and of the `layer` blocks, what these need, and the updates of
+    /// the base's packages. Sorted by name.
+    pub packages: Vec<Package>,
+    /// Packages of the distribution in the fetch stage, with what they need. Sorted by name.
+    pub fetch_packages: Vec<Package>,
+    /// When the states of the archive were that these are of. No part of the image.
+    pub snapshots: Vec<Time>,
     /// Languages, tools, language servers, MCP servers and clients, sorted by identifier.
     pub components: Vec<PinnedComponent>,
     /// The agents, sorted by name.
@@ -73,8 +78,10 @@ pub struct PinnedComponent {
     pub env: BTreeMap<EnvName, String>,
     /// Commands that must succeed in the finished image.
     pub checks: Vec<Check>,
-    /// Everything that is downloaded for it, packages of the distribution included; sorted.
+    /// Everything that is downloaded for it; of packages of the distribution those that it asks for. Sorted.
     pub artifacts: Vec<Artifact>,
+    /// Those packages with their files, and what they need. Sorted by name.
+    pub packages: Vec<Package>,
     /// Whether somebody asked for it by name.
     pub cause: Cause,
     /// Where it was asked for.
@@ -110,7 +117,7 @@ pub fn apply(spec: &ImageSpec, lock: &Lock) -> (Option<LockedImage>, Problems) {
         return (None, problems);
     }
     let asked = queries(spec);
-    let names = |of: fn(&Query) -> Option<&Vec<String>>| asked.iter().find_map(of).cloned().unwrap_or_default();
+    let names = |of: fn(&Query) -> Option<&Vec<String>>| asked.iter().find_map(of).map(Vec::as_slice).unwrap_or_default();
     let ImageSpec { base, fetch, layers, components, agents, pre_build, post_build, env } = spec;
     let Base { reference: _, from: _, steps, distribution, origin } = base;
     let Base { reference: _, from: _, steps: _, distribution: fetch_distribution, origin: _ } = fetch;
@@ -136,11 +143,12 @@ pub fn apply(spec: &ImageSpec, lock: &Lock) -> (Option<LockedImage>, Problems) {
         fetch_distribution: fetch_distribution.clone(),
         base_layer: pin_layer(None, steps, *origin, lock),
         layers: layers.iter().map(|ImageLayer { name, steps, origin }| pin_layer(Some(name), steps, *origin, lock)).collect(),
-        packages: asked_for(&names(|query| if let Query::Packages { names } = query { Some(names) } else { None }), &lock.packages),
-        fetch_packages: asked_for(
-            &names(|query| if let Query::FetchPackages { names } = query { Some(names) } else { None }),
+        packages: pinned(&lock.packages, names(|query| if let Query::Packages { names } = query { Some(names) } else { None })),
+        fetch_packages: pinned(
             &lock.fetch_packages,
+            names(|query| if let Query::FetchPackages { names } = query { Some(names) } else { None }),
         ),
+        snapshots: lock.snapshots.clone(),
         components,
         agents,
         pre_build: pre_build.clone(),
@@ -148,6 +156,11 @@ pub fn apply(spec: &ImageSpec, lock: &Lock) -> (Option<LockedImage>, Problems) {
         env: env.clone(),
     };
     if problems.has_errors() { (None, problems) } else { (Some(image), problems) }
+}
+
+/// The packages that some names ask for, with what these need.
+fn pinned(list: &[Package], names: &[String]) -> Vec<Package> {
+    closure(list, names.iter().map(|name| split(name).0))
 }
 
 fn stale(spec: &ImageSpec, changes: &[String]) -> Problem {
@@ -177,6 +190,10 @@ fn pin(component: &Component, lock: &Lock, problems: &mut Problems) -> Option<Pi
         problems.push(Problem::new(Code::LockStale, message).at(*origin, "").help("silo lock"));
         return None;
     };
+    let client = id.kind == Kind::Client;
+    let asked: Vec<&str> = of_components(std::slice::from_ref(locked), client).map(|(_, pin)| pin.name.as_str()).collect();
+    let list = if client { &lock.fetch_packages } else { &lock.packages };
+    let packages = if asked.is_empty() { Vec::new() } else { closure(list, asked) };
     Some(PinnedComponent {
         id: id.clone(),
         request: request.clone(),
@@ -186,6 +203,7 @@ fn pin(component: &Component, lock: &Lock, problems: &mut Problems) -> Option<Pi
         env: env.clone(),
         checks: checks.clone(),
         artifacts: locked.artifacts.clone(),
+        packages,
         cause: *cause,
         origin: *origin,
     })

@@ -1,88 +1,10 @@
-//! A `Packages` index of a Debian archive, read as it comes: it has tens of megabytes and is never held whole.
-//! Source: wiki.debian.org/DebianRepository/Format; order of versions: deb-version(7).
+//! Packages of a Debian archive: the order of their versions, indexes of them ([`index`]), and what comes along with one ([`solve`]).
+//! Source: deb-version(7).
+
+pub mod index;
+pub mod solve;
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
-
-/// A longer line than this is only kept to its beginning: names and versions are at its beginning.
-const LINE: usize = 4096;
-
-/// Collects the versions of some packages from an index that comes in pieces.
-#[derive(Clone, Debug)]
-pub struct Index {
-    wanted: BTreeMap<String, Option<String>>,
-    line: Vec<u8>,
-    name: String,
-    version: String,
-    provides: BTreeMap<String, BTreeSet<String>>,
-    found: BTreeMap<String, String>,
-}
-
-impl Index {
-    /// Looks for packages: `name`, or `name=version` for just that version.
-    pub fn new<'a>(wanted: impl IntoIterator<Item = &'a str>) -> Index {
-        let wanted = wanted
-            .into_iter()
-            .map(|text| match text.split_once('=') {
-                Some((name, version)) => (name.to_string(), Some(version.to_string())),
-                None => (text.to_string(), None),
-            })
-            .collect();
-        Index { wanted, line: Vec::new(), name: String::new(), version: String::new(), provides: BTreeMap::new(), found: BTreeMap::new() }
-    }
-
-    /// Reads the next piece.
-    pub fn push(&mut self, mut bytes: &[u8]) {
-        while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
-            self.keep(&bytes[..end]);
-            self.finish_line();
-            bytes = &bytes[end + 1..];
-        }
-        self.keep(bytes);
-    }
-
-    fn keep(&mut self, bytes: &[u8]) {
-        let room = LINE.saturating_sub(self.line.len()).min(bytes.len());
-        self.line.extend_from_slice(&bytes[..room]);
-    }
-
-    fn finish_line(&mut self) {
-        let line = std::mem::take(&mut self.line);
-        if line.is_empty() {
-            return self.finish_entry();
-        }
-        if let Some(name) = line.strip_prefix(b"Package: ") {
-            self.name = String::from_utf8_lossy(name).trim().to_string();
-        } else if let Some(version) = line.strip_prefix(b"Version: ") {
-            self.version = String::from_utf8_lossy(version).trim().to_string();
-        } else if let Some(names) = line.strip_prefix(b"Provides: ") {
-            for provided in String::from_utf8_lossy(names).split(',') {
-                let provided = provided.split_whitespace().next().unwrap_or("");
-                if self.wanted.contains_key(provided) {
-                    self.provides.entry(provided.to_string()).or_default().insert(self.name.clone());
-                }
-            }
-        }
-    }
-
-    fn finish_entry(&mut self) {
-        let (name, version) = (std::mem::take(&mut self.name), std::mem::take(&mut self.version));
-        let fits = self.wanted.get(&name).is_some_and(|only| only.as_ref().is_none_or(|only| *only == version));
-        if fits && self.found.get(&name).is_none_or(|other| compare(other, &version) == Ordering::Less) {
-            self.found.insert(name, version);
-        }
-    }
-
-    /// The newest version of each package that was found, and for those that were not which others provide them.
-    pub fn finish(mut self) -> (BTreeMap<String, String>, BTreeMap<String, BTreeSet<String>>) {
-        if !self.line.is_empty() {
-            self.finish_line();
-        }
-        self.finish_entry();
-        self.provides.retain(|name, _| !self.found.contains_key(name));
-        (self.found, self.provides)
-    }
-}
 
 /// The order of Debian's versions: epoch, upstream version, revision.
 pub fn compare(a: &str, b: &str) -> Ordering {

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::version::compare;
-use super::{AptPackage, Artifact, Lock, LockedBase, apt, layer_words};
+use super::{Artifact, Lock, LockedBase, Package, apt, layer_words};
 use crate::spec::Arch;
 
 /// Everything that differs.
@@ -204,18 +204,21 @@ fn base(what: &str, old: Option<&LockedBase>, new: &LockedBase) -> Option<Change
     Some(Change { subject: Subject::Base, name, from, to: Some(to), step: None, artifacts: Counts::default() })
 }
 
-fn packages(what: &str, old: &[AptPackage], new: &[AptPackage]) -> Vec<Option<Change>> {
-    let index = |list: &[AptPackage]| -> BTreeMap<String, AptPackage> {
-        list.iter().map(|package| (package.name.clone(), package.clone())).collect()
+/// Who needs a package and why it is there is no difference; what is installed is.
+fn packages(what: &str, old: &[Package], new: &[Package]) -> Vec<Option<Change>> {
+    let index = |list: &[Package]| -> BTreeMap<String, Package> {
+        list.iter().map(|package| (package.pin.name.clone(), package.clone())).collect()
     };
     let (before, after) = (index(old), index(new));
     let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     let change = |name: &String| {
         let (from, to) = (before.get(name), after.get(name));
-        if from == to {
+        // A lock of an older silo has no files: learning them is no change.
+        let same = |from: &Package, to: &Package| from.pin == to.pin && (from.files == to.files || from.files.is_empty());
+        if from.zip(to).is_some_and(|(from, to)| same(from, to)) {
             return None;
         }
-        let (from, to) = (from.map(AptPackage::version), to.map(AptPackage::version));
+        let (from, to) = (from.map(|package| package.pin.version()), to.map(|package| package.pin.version()));
         let step = from.as_ref().zip(to.as_ref()).and_then(|(from, to)| package_step(from, to));
         Some(Change { subject: Subject::Package, name: format!("{what} {name}"), from, to, step, artifacts: Counts::default() })
     };

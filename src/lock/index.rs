@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::version::{Request, compare, is_preview, matches, nearest, newest};
+use super::time::{Cutoff, Time};
+use super::version::{Request, compare, is_preview, matches, nearest};
+use crate::schema::types::Pattern;
 use crate::spec::{IndexForm, JsonIndex, Versions};
 
 /// A version of a list.
@@ -12,34 +14,23 @@ use crate::spec::{IndexForm, JsonIndex, Versions};
 pub struct Entry {
     /// The version, without what the list writes before it.
     pub version: String,
-    /// When it was published, in seconds since 1970, where the list says so.
-    pub date: Option<u64>,
+    /// When it was published, where the list says so. Of a day without a time it is the last second, so that nothing is taken too early.
+    pub date: Option<Time>,
     /// The channels that it belongs to, in small letters: `lts`, `jod`.
     pub channels: BTreeSet<String>,
 }
 
 /// Reads a list. The error says in a few words why it is none.
 pub fn read(versions: &Versions, text: &str) -> Result<Vec<Entry>, String> {
-    let Versions { place: _, form, prefix } = versions;
-    let found = match form {
-        IndexForm::Lines(pattern) => text
-            .lines()
-            .map(str::trim)
-            .filter_map(|line| match pattern {
-                None => line.split_whitespace().next().map(|version| (version.to_string(), None)),
-                Some(pattern) => {
-                    let version = pattern.group(line, "version").or_else(|| pattern.first_group(line).flatten())?;
-                    Some((version, pattern.group(line, "date")))
-                }
-            })
-            .map(|(version, date)| Entry { version, date: date.and_then(|date| epoch(&date)), channels: BTreeSet::new() })
-            .collect(),
+    let Versions { place: _, form, prefix, channels } = versions;
+    let (found, daily) = match form {
+        IndexForm::Lines(pattern) => lines(pattern.as_ref(), text),
         IndexForm::Json(index) => {
             let root: Value = serde_json::from_str(text).map_err(|error| format!("it is not JSON: {error}"))?;
-            json(index, &root)
+            (json(index, &root), Vec::new())
         }
     };
-    let mut list: BTreeMap<String, Entry> = BTreeMap::new();
+    let mut list: BTreeMap<String, Entry> = daily.into_iter().map(|entry| (entry.version.clone(), entry)).collect();
     for entry in found {
         let Some(version) = entry.version.strip_prefix(prefix.as_str()) else { continue };
         // `master`, `nightly`: names that move are no versions.
@@ -50,6 +41,11 @@ pub fn read(versions: &Versions, text: &str) -> Result<Vec<Entry>, String> {
         let known = list.entry(version.clone()).or_insert(Entry { version, date: entry.date, channels: BTreeSet::new() });
         known.channels.extend(entry.channels);
     }
+    for entry in list.values_mut() {
+        let begins = |start: &String| matches(&Request::Version(start.clone()), &entry.version);
+        let of = channels.iter().filter(|(_, starts)| starts.iter().any(begins)).map(|(word, _)| word.clone());
+        entry.channels.extend(of.collect::<Vec<_>>());
+    }
     if list.is_empty() {
         return Err("no version is found in it".to_string());
     }
@@ -58,8 +54,42 @@ pub fn read(versions: &Versions, text: &str) -> Result<Vec<Entry>, String> {
     Ok(list)
 }
 
+/// What an expression finds in a text: the version, with the number of its build behind a `+`, and its date.
+fn told(pattern: &Pattern, text: &str) -> Option<(String, Option<Time>)> {
+    let version = pattern.group(text, "version").or_else(|| pattern.first_group(text).flatten())?;
+    let build = pattern.group(text, "build").map(|build| format!("+{build}")).unwrap_or_default();
+    Some((version + &build, pattern.group(text, "date").and_then(|date| moment(&date))))
+}
+
+/// The versions of a list of lines, and those of channels that have one a day.
+fn lines(pattern: Option<&Pattern>, text: &str) -> (Vec<Entry>, Vec<Entry>) {
+    let (mut found, mut daily) = (Vec::new(), Vec::new());
+    for line in text.lines().map(str::trim) {
+        let Some(pattern) = pattern else {
+            let version = line.split_whitespace().next().map(str::to_string);
+            found.extend(version.map(|version| Entry { version, date: None, channels: BTreeSet::new() }));
+            continue;
+        };
+        let (version, date) = (pattern.group(line, "version"), pattern.group(line, "date"));
+        let moment = date.as_deref().and_then(moment);
+        match (version, pattern.group(line, "channel"), date) {
+            (None, Some(channel), Some(date)) => {
+                let version = format!("{channel}-{date}");
+                daily.push(Entry { version, date: moment, channels: BTreeSet::from([channel.to_lowercase()]) });
+            }
+            (None, Some(_), None) => {}
+            (_, channel, _) => {
+                let Some((version, date)) = told(pattern, line) else { continue };
+                let channels = channel.into_iter().map(|channel| channel.to_lowercase()).collect();
+                found.push(Entry { version, date, channels });
+            }
+        }
+    }
+    (found, daily)
+}
+
 fn json(index: &JsonIndex, root: &Value) -> Vec<Entry> {
-    let JsonIndex { version, date, lts, channel, only } = index;
+    let JsonIndex { version, pattern, date, lts, channel, only } = index;
     let mut rows = Vec::new();
     stars(root, &parts(version), &mut Vec::new(), &mut rows);
     let mut found = Vec::new();
@@ -76,7 +106,14 @@ fn json(index: &JsonIndex, root: &Value) -> Vec<Entry> {
         }
         channels.remove("true");
         channels.extend(channel.iter().flat_map(at).filter(|value| !value.is_empty()).map(|value| value.to_lowercase()));
-        let date = date.iter().flat_map(at).find_map(|date| epoch(&date));
+        let date = date.iter().flat_map(at).find_map(|date| moment(&date));
+        let (version, date) = match pattern {
+            None => (version, date),
+            Some(pattern) => match told(pattern, &version) {
+                Some((version, of_version)) => (version, date.or(of_version)),
+                None => continue,
+            },
+        };
         found.push(Entry { version, date, channels });
     }
     found
@@ -142,51 +179,58 @@ fn scalar(value: &Value) -> Option<String> {
     }
 }
 
-/// Seconds since 1970 of `2024-05-02` or `2024-05-02T10:00:00Z`; an offset is left out, for what is counted in days.
-fn epoch(text: &str) -> Option<u64> {
-    let (day, time) = text.split_once(['T', ' ']).unwrap_or((text, "00:00:00"));
-    let mut parts = day.split('-');
-    let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let month = MONTHS.get(month.parse::<usize>().ok()?.checked_sub(1)?)?;
-    let time = time.get(..8).unwrap_or("00:00:00");
-    super::release::epoch(&format!("{day} {month} {year} {time} UTC"))
+/// `2024-05-02T10:00:00Z`, or `2024-05-02` or `20240502`, which are over in their last second.
+fn moment(text: &str) -> Option<Time> {
+    let digits = text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_digit());
+    let time = if digits { Time::parse(&format!("{}-{}-{}", &text[..4], &text[4..6], &text[6..]))? } else { Time::parse(text)? };
+    let is_day = !text.trim().contains(['T', 't', ' ']);
+    Some(if is_day { time.plus(86_399) } else { time })
 }
 
-/// The newest version of a list that fits a request. The error names what there is instead.
-pub fn choose(request: &Request, list: &[Entry]) -> Result<String, String> {
-    let all = || list.iter().map(|entry| &entry.version);
-    let released = || all().filter(|version| !is_preview(version));
+/// The newest version of a list that fits a request and is old enough; one that is written out however young it is. The error names what
+/// there is instead, or says when the version that would be chosen is old enough.
+pub fn choose<'l>(request: &Request, list: &'l [Entry], cutoff: &Cutoff) -> Result<&'l Entry, String> {
     let text = request.text();
-    let found = match request {
-        Request::Latest(word) => {
-            let channel = newest(list.iter().filter(|entry| entry.channels.contains(word)).map(|entry| &entry.version));
-            channel.or_else(|| newest(released()))
-        }
+    let of_age: Vec<&Entry> = list.iter().filter(|entry| entry.version == text || cutoff.allows(entry.date)).collect();
+    if let Some(found) = fitting(request, &of_age) {
+        return Ok(found);
+    }
+    let all: Vec<&Entry> = list.iter().collect();
+    if let Some((young, date)) = fitting(request, &all).and_then(|young| Some((young, young.date?))) {
+        return Err(cutoff.refusal("version", &young.version, date));
+    }
+    let versions: Vec<&str> = all.iter().map(|entry| entry.version.as_str()).collect();
+    let channels: BTreeSet<&str> = list.iter().flat_map(|entry| entry.channels.iter().map(String::as_str)).collect();
+    Err(nearest(text, &versions, &channels.into_iter().collect::<Vec<_>>()))
+}
+
+/// The newest of some versions that fits a request.
+fn fitting<'l>(request: &Request, list: &[&'l Entry]) -> Option<&'l Entry> {
+    let newest =
+        |fits: &dyn Fn(&Entry) -> bool| list.iter().copied().filter(|entry| fits(entry)).max_by(|a, b| compare(&a.version, &b.version));
+    let released = |entry: &Entry| !is_preview(&entry.version);
+    match request {
+        Request::Latest(word) => newest(&|entry| entry.channels.contains(word)).or_else(|| newest(&released)),
         Request::Word(word) => {
             let word = word.to_lowercase();
-            let of = |entry: &&Entry| entry.channels.contains(&word);
-            let of = || list.iter().filter(of).map(|entry| &entry.version);
-            newest(of().filter(|version| !is_preview(version))).or_else(|| newest(of()))
+            let of = |entry: &Entry| entry.channels.contains(&word);
+            newest(&|entry| of(entry) && released(entry)).or_else(|| newest(&of))
         }
-        Request::Version(_) | Request::Range(_) => newest(all().filter(|version| matches(request, version))),
-    };
-    found.ok_or_else(|| {
-        let channels: BTreeSet<&str> = list.iter().flat_map(|entry| entry.channels.iter().map(String::as_str)).collect();
-        nearest(text, &all().map(String::as_str).collect::<Vec<_>>(), &channels.into_iter().collect::<Vec<_>>())
-    })
+        Request::Version(_) | Request::Range(_) => newest(&|entry| matches(request, &entry.version)),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::epoch;
+    use super::{Time, moment};
 
     #[test]
-    fn days_are_seconds() {
-        assert_eq!(epoch("1970-01-02"), Some(86_400));
-        assert_eq!(epoch("2024-05-02T10:00:01Z"), Some(1_714_644_001));
-        assert_eq!(epoch("2024-05-02"), Some(1_714_608_000));
-        assert_eq!(epoch("soon"), None);
-        assert_eq!(epoch("2024-13-02"), None);
+    fn a_day_is_over_in_its_last_second() {
+        assert_eq!(moment("1970-01-02"), Some(Time(2 * 86_400 - 1)));
+        assert_eq!(moment("2024-05-02T10:00:01Z"), Some(Time(1_714_644_001)));
+        assert_eq!(moment("2024-05-02 10:00:01"), Some(Time(1_714_644_001)));
+        assert_eq!(moment("20240502"), moment("2024-05-02"));
+        assert_eq!(moment("soon"), None);
+        assert_eq!(moment("2024-13-02"), None);
     }
 }

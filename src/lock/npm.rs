@@ -4,11 +4,13 @@
 
 mod choose;
 mod packument;
+mod reduced;
 mod render;
 mod tree;
 
-pub use choose::{Track, choose, instead, track};
-pub use packument::{Bundled, Dist, Manifest, Packument};
+pub use choose::{Track, choose, instead, refusal, track};
+pub use packument::{Bundled, Dist, Manifest, Packument, Young};
+pub use reduced::reduced;
 pub use render::{package_json, package_lock};
 pub use tree::{Root, Tree, Unsolved, resolve};
 

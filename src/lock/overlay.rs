@@ -2,9 +2,10 @@
 
 use std::cmp::Ordering;
 
+use super::package::of_components;
 use super::version::compare;
 use super::{Lock, LockedBase, LockedComponent};
-use crate::spec::ComponentId;
+use crate::spec::{ComponentId, Kind};
 
 /// `committed` with one component of `overlay` in the place of its own. `None` when that is not newer, when it answers another question, or
 /// when it was looked up for another base: then the committed lock holds as it is.
@@ -20,14 +21,16 @@ pub fn overlaid(committed: &Lock, overlay: &Lock, id: &ComponentId) -> Option<Lo
 }
 
 fn same_question(old: &LockedComponent, new: &LockedComponent) -> bool {
-    let LockedComponent { id: _, request, inputs, source: _, version: _, artifacts: _ } = old;
+    let LockedComponent { id: _, request, inputs, source: _, version: _, released: _, artifacts: _ } = old;
     *request == new.request && *inputs == new.inputs
 }
 
-/// Wheels and packages of a distribution are chosen for a base. Packages are those of one state of its archive.
+/// Wheels are chosen for a base. Packages of the distribution are those that the committed lock has with their files.
 fn fits_base(committed: &Lock, overlay: &Lock, new: &LockedComponent) -> bool {
     let same = |a: &LockedBase, b: &LockedBase| a.reference == b.reference && a.from == b.from;
-    let packaged = new.is_packaged();
+    let client = new.id.kind == Kind::Client;
+    let list = if client { &committed.fetch_packages } else { &committed.packages };
     let bases = [(&committed.base, &overlay.base), (&committed.fetch, &overlay.fetch)];
-    bases.into_iter().all(|(a, b)| same(a, b) && (!packaged || a.digest == b.digest))
+    bases.into_iter().all(|(a, b)| same(a, b))
+        && of_components(std::slice::from_ref(new), client).all(|(_, pin)| list.iter().any(|package| package.pin == *pin))
 }

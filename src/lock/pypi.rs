@@ -6,10 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::str::FromStr;
 
-use pep440_rs::{Version, VersionSpecifiers};
+use pep440_rs::{Operator, Version, VersionSpecifiers};
 use pep508_rs::{ExtraName, MarkerEnvironment, MarkerEnvironmentBuilder, Requirement, VerbatimUrl, VersionOrUrl};
 
 use super::simple::{File, Project};
+use super::time::{Cutoff, Time};
 use super::version::{Request, nearest};
 use crate::lock::Artifact;
 use crate::spec::Arch;
@@ -41,18 +42,20 @@ pub enum Unsolved {
     Failed(Vec<String>),
 }
 
-/// The machine that wheels are chosen for.
+/// What wheels are chosen for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    /// Python's version, `3.11`. Wheels that are compiled for another one are not taken.
-    pub python: (u64, u64),
+    /// Python's version, `3.11.2`. Wheels that are compiled for another minor version are not taken, nor those that ask a later one.
+    pub python: (u64, u64, u64),
     /// The C library's version; Debian 12 has 2.36.
     pub glibc: (u32, u32),
+    /// Which files are old enough.
+    pub cutoff: Cutoff,
 }
 
 impl Default for Target {
     fn default() -> Target {
-        Target { python: (3, 11), glibc: (2, 36) }
+        Target { python: (3, 11, 2), glibc: (2, 36), cutoff: Cutoff::NONE }
     }
 }
 
@@ -82,6 +85,8 @@ pub struct Root {
 pub struct Solution {
     /// The version of every project, by normalized name.
     pub versions: BTreeMap<String, String>,
+    /// When the last of a project's wheels was uploaded, by normalized name, where the index says it.
+    pub released: BTreeMap<String, Time>,
     /// The wheels of every project, for each architecture.
     pub wheels: Vec<Artifact>,
 }
@@ -171,7 +176,9 @@ pub fn resolve(roots: &[Root], target: &Target, registry: &Registry) -> Result<S
     }
     let mut wheels: Vec<Artifact> = chosen.iter().flat_map(|(name, known)| known.wheels(name)).collect();
     wheels.sort();
-    Ok(Solution { versions: chosen.into_iter().map(|(name, known)| (name, known.key)).collect(), wheels })
+    let uploaded = |known: &Chosen| known.files.iter().filter_map(|(_, file)| file.uploaded).max();
+    let released = chosen.iter().filter_map(|(name, known)| Some((name.clone(), uploaded(known)?))).collect();
+    Ok(Solution { released, versions: chosen.into_iter().map(|(name, known)| (name, known.key)).collect(), wheels })
 }
 
 struct Chosen {
@@ -300,19 +307,40 @@ fn choose(name: &str, project: &Project, wanted: &[Wanted], target: &Target) -> 
     fits.sort_by(|a, b| b.0.cmp(&a.0));
     let (sound, other): (Vec<_>, Vec<_>) = fits.into_iter().partition(|(version, _, _)| prerelease || !version.any_prerelease());
     let first = &wanted[0];
-    let described = wanted.iter().map(|wanted| format!("{} needs {name} {}", wanted.by, wanted.text)).collect::<Vec<_>>().join(", ");
+    let described = wanted
+        .iter()
+        .map(|wanted| format!("{} needs {name} {}", wanted.by, wanted.text).trim_end().to_string())
+        .collect::<Vec<_>>()
+        .join(", ");
     if sound.is_empty() && other.is_empty() {
         let known: Vec<&str> = project.releases.keys().map(String::as_str).collect();
         let asked = first.text.trim_start_matches("==").trim_end_matches(".*");
         return Err(format!("{described}: on PyPI {}", nearest(asked, &known, &[])));
     }
+    // A version that is written out is taken however young it is.
+    let is_exact = |operator: &Operator| matches!(operator, Operator::Equal | Operator::ExactEqual);
+    let exact = wanted.iter().any(|wanted| wanted.specifiers.iter().any(|specifier| is_exact(specifier.operator())));
+    let cutoff = if exact { Cutoff::NONE } else { target.cutoff };
+    let mut refusal = None;
     for (version, key, files) in sound.into_iter().chain(other) {
-        if let Some(files) = wheels(files, target) {
+        let old_enough: Vec<File> = files.iter().filter(|file| cutoff.allows(file.uploaded)).cloned().collect();
+        if refusal.is_none() && old_enough.len() < files.len() {
+            let uploaded = wheels(files, target).and_then(|files| files.into_iter().filter_map(|(_, file)| file.uploaded).max());
+            refusal = uploaded.filter(|time| !cutoff.allows(Some(*time))).map(|time| cutoff.refusal(name, key, time));
+        }
+        if let Some(files) = wheels(&old_enough, target) {
             let extras = wanted.iter().flat_map(|wanted| wanted.extras.iter().cloned()).collect();
             return Ok(Chosen { key: key.clone(), version, by: first.by.clone(), text: first.text.clone(), extras, files });
         }
     }
-    Err(format!("{described}: no version of it has wheels for Linux (glibc {}.{}) on all architectures", target.glibc.0, target.glibc.1))
+    if let Some(reason) = refusal {
+        return Err(format!("{described}: {reason}"));
+    }
+    let ((major, minor, patch), glibc) = (target.python, target.glibc);
+    Err(format!(
+        "{described}: no version of it has wheels for Python {major}.{minor}.{patch} on Linux (glibc {}.{}) of all architectures",
+        glibc.0, glibc.1
+    ))
 }
 
 /// The best wheel of a version for each architecture; one for all where it does not depend on it.
@@ -339,7 +367,7 @@ fn wheels(files: &[File], target: &Target) -> Option<Vec<(Option<Arch>, File)>> 
 
 fn python_fits(requires: Option<&str>, target: &Target) -> bool {
     let Some(specifiers) = requires.filter(|text| !text.is_empty()).map(VersionSpecifiers::from_str) else { return true };
-    specifiers.is_ok_and(|specifiers| specifiers.contains(&Version::new([target.python.0, target.python.1, 99])))
+    specifiers.is_ok_and(|specifiers| specifiers.contains(&Version::new([target.python.0, target.python.1, target.python.2])))
 }
 
 /// How well a wheel fits: compiled for exactly this Python, then for its stable interface, then for any; then the newer platform.
@@ -391,7 +419,7 @@ fn platform_rank(tag: &str, arch: Arch, target: &Target) -> Option<(u32, u32)> {
 
 fn environment(target: &Target, arch: Arch) -> Option<MarkerEnvironment> {
     let short = format!("{}.{}", target.python.0, target.python.1);
-    let full = format!("{short}.0");
+    let full = format!("{short}.{}", target.python.2);
     MarkerEnvironment::try_from(MarkerEnvironmentBuilder {
         implementation_name: "cpython",
         implementation_version: &full,

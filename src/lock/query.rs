@@ -2,8 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::apt::solve::Role;
+use super::complete::lacking;
+use super::package::{flaw, of_components};
 use super::template::mentions;
-use super::{Lock, LockedBase};
+use super::{Lock, LockedBase, Package};
 use crate::spec::{Arch, Base, BaseFrom, Checksum, Component, ComponentId, Distribution, ImageSpec, Install, Name, Step, Template};
 
 /// One thing to look up. Two queries that are equal have the same answer on the same day.
@@ -68,8 +71,8 @@ pub enum LockState {
 pub fn queries(spec: &ImageSpec) -> Vec<Query> {
     let ImageSpec { base, fetch, layers, components, agents, pre_build: _, post_build: _, env: _ } = spec;
     let Base { reference, from, steps, distribution, origin: _ } = base;
-    let Distribution { name: _, suite: _, sections: _, fetch_packages: _, packages } = distribution;
-    let Distribution { name: _, suite: _, sections: _, fetch_packages, packages: _ } = &fetch.distribution;
+    let Distribution { name: _, suite: _, sections: _, updates: _, fetch_packages: _, packages } = distribution;
+    let Distribution { name: _, suite: _, sections: _, updates: _, fetch_packages, packages: _ } = &fetch.distribution;
     let mut names: BTreeSet<String> = packages.iter().cloned().collect();
     for step in steps.iter().chain(layers.iter().flat_map(|layer| layer.steps.iter())) {
         if let Step::Apt { packages } = step {
@@ -240,9 +243,6 @@ pub fn inputs(spec: &ImageSpec) -> String {
 /// Whether a lock answers a specification, and if not, what changed.
 pub fn state(spec: &ImageSpec, lock: Option<&Lock>) -> LockState {
     let Some(lock) = lock else { return LockState::Missing };
-    if lock.inputs == inputs(spec) {
-        return LockState::Fresh;
-    }
     let asked = queries(spec);
     let mut changes: Vec<String> = asked.iter().filter_map(|query| change(query, lock)).collect();
     for locked in &lock.components {
@@ -254,6 +254,10 @@ pub fn state(spec: &ImageSpec, lock: Option<&Lock>) -> LockState {
         if !asked.iter().any(|query| matches!(query, Query::Layer { name, .. } if *name == locked.name)) {
             changes.push(format!("{} downloads nothing any more", layer_words(&locked.name)));
         }
+    }
+    // The first line alone proves nothing: what it was written for may have been taken out since.
+    if changes.is_empty() && lock.inputs == inputs(spec) {
+        return LockState::Fresh;
     }
     if changes.is_empty() {
         changes.push("its first line does not belong to its contents (a merge of two locks?)".to_string());
@@ -274,15 +278,23 @@ pub fn change(query: &Query, lock: &Lock) -> Option<String> {
     match query {
         Query::Base { reference, from } => base_change("base", reference, *from, &lock.base),
         Query::Fetch { reference, from } => base_change("fetch stage", reference, *from, &lock.fetch),
-        Query::Packages { names } => packages_change("package", names, &lock.packages),
-        Query::FetchPackages { names } => packages_change("package of the fetch stage", names, &lock.fetch_packages),
-        Query::Layer { name, steps: _ } => match lock.layers.iter().find(|layer| layer.name == *name) {
+        Query::Packages { names } => packages_change(PACKAGE, names, &lock.packages, lock, false),
+        Query::FetchPackages { names } => packages_change(FETCH_PACKAGE, names, &lock.fetch_packages, lock, true),
+        Query::Layer { name, steps } => match lock.layers.iter().find(|layer| layer.name == *name) {
             None => Some(format!("downloads of {} are new", layer_words(name))),
-            Some(locked) => (locked.inputs != query.inputs()).then(|| format!("downloads of {} changed", layer_words(name))),
+            Some(locked) if locked.inputs != query.inputs() => Some(format!("downloads of {} changed", layer_words(name))),
+            Some(locked) => lacking(steps, None, &BTreeMap::new(), &BTreeMap::new(), &locked.artifacts)
+                .map(|what| format!("{} is locked without {what}", layer_words(name))),
         },
-        Query::Component { id, request, installs: _, options: _ } => match lock.component(id) {
+        Query::Component { id, request, installs, options } => match lock.component(id) {
             None => Some(format!("{id} is new")),
-            Some(locked) if locked.inputs == query.inputs() => None,
+            Some(locked) if locked.inputs == query.inputs() => match installs.iter().find(|install| install.source == locked.source) {
+                None => Some(format!("{id} is locked from `{}`, which is none of its sources", locked.source)),
+                Some(Install { source: _, requires: _, arch, versions: _, steps }) => {
+                    lacking(steps, Some(&locked.version), arch, options, &locked.artifacts)
+                        .map(|what| format!("{id} {} is locked without {what}", locked.version))
+                }
+            },
             Some(locked) if locked.request != *request => Some(format!("{id} is asked for as `{request}`, locked as `{}`", locked.request)),
             Some(_) => Some(format!("the definition of {id} or its options changed")),
         },
@@ -299,40 +311,58 @@ fn base_change(what: &str, reference: &str, from: BaseFrom, locked: &LockedBase)
 pub(super) fn unanswered(query: &Query, lock: &Lock) -> Option<String> {
     let missing = |changes: Vec<String>| (!changes.is_empty()).then(|| changes.join(", "));
     match query {
-        Query::Packages { names } => missing(packages_missing("package", names, &lock.packages)),
-        Query::FetchPackages { names } => missing(packages_missing("package of the fetch stage", names, &lock.fetch_packages)),
+        Query::Packages { names } => missing(packages_missing(PACKAGE, names, &lock.packages, lock, false)),
+        Query::FetchPackages { names } => missing(packages_missing(FETCH_PACKAGE, names, &lock.fetch_packages, lock, true)),
         Query::Base { .. } | Query::Fetch { .. } | Query::Layer { .. } | Query::Component { .. } => change(query, lock),
     }
 }
 
-fn packages_missing(what: &str, names: &[String], locked: &[super::AptPackage]) -> Vec<String> {
+/// What the packages of a list are called.
+const PACKAGE: &str = "package";
+const FETCH_PACKAGE: &str = "package of the fetch stage";
+
+fn packages_missing(what: &str, names: &[String], list: &[Package], lock: &Lock, clients: bool) -> Vec<String> {
     let mut changes = Vec::new();
+    let find = |name: &str| list.iter().find(|package| package.pin.name == name);
     for asked in names {
-        let (name, version) = asked.split_once('=').map_or((asked.as_str(), None), |(name, version)| (name, Some(version)));
-        match locked.iter().find(|package| package.name == name) {
+        let (name, version) = split(asked);
+        match find(name) {
             None => changes.push(format!("{what} {name} is new")),
             Some(package) => {
                 if let Some(version) = version
-                    && package.versions.values().any(|locked| locked != version)
+                    && package.pin.versions.values().any(|locked| locked != version)
                 {
                     changes.push(format!("{what} {name} is asked for as {version}"));
                 }
             }
         }
     }
+    changes.extend(flaw(what, list));
+    if changes.is_empty() {
+        // By a merge of two locks.
+        let torn = of_components(&lock.components, clients).find(|(_, pin)| find(&pin.name).is_none_or(|package| package.pin != **pin));
+        changes.extend(
+            torn.map(|(component, pin)| format!("{} wants {what} {} {}, which is not locked", component.id, pin.name, pin.version())),
+        );
+    }
     changes
 }
 
-fn packages_change(what: &str, names: &[String], locked: &[super::AptPackage]) -> Option<String> {
-    let mut changes = packages_missing(what, names, locked);
-    let asked: BTreeSet<&str> = names.iter().map(|name| name.split_once('=').map_or(name.as_str(), |(name, _)| name)).collect();
+fn packages_change(what: &str, names: &[String], list: &[Package], lock: &Lock, clients: bool) -> Option<String> {
+    let mut changes = packages_missing(what, names, list, lock, clients);
+    let of_components = of_components(&lock.components, clients).map(|(_, pin)| pin.name.as_str());
+    let asked: BTreeSet<&str> = names.iter().map(|name| split(name).0).chain(of_components).collect();
     changes.extend(
-        locked
-            .iter()
-            .filter(|package| !asked.contains(package.name.as_str()))
-            .map(|package| format!("{what} {} is no longer asked for", package.name)),
+        list.iter()
+            .filter(|package| package.role == Role::Asked && !asked.contains(package.pin.name.as_str()))
+            .map(|package| format!("{what} {} is no longer asked for", package.pin.name)),
     );
     (!changes.is_empty()).then(|| changes.join(", "))
+}
+
+/// `name=version`, or a name alone.
+pub fn split(asked: &str) -> (&str, Option<&str>) {
+    asked.split_once('=').map_or((asked, None), |(name, version)| (name, Some(version)))
 }
 
 /// The architecture of a name.

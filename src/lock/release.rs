@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::time::Time;
+
 /// What a release file says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Release {
@@ -11,6 +13,10 @@ pub struct Release {
     pub codename: Option<String>,
     /// When it was made, in seconds since 1970.
     pub date: Option<u64>,
+    /// Until when it is to be believed, in seconds since 1970.
+    pub valid_until: Option<u64>,
+    /// Where older states are, `@SNAPSHOTID@` standing for the moment.
+    pub snapshots: Option<String>,
     /// SHA-256 in hexadecimal and size in bytes of each index, by its path below the release file.
     pub sha256: BTreeMap<String, (String, u64)>,
 }
@@ -39,13 +45,15 @@ pub fn parse(text: &str) -> Release {
             "Suite" => release.suite = Some(value.to_string()),
             "Codename" => release.codename = Some(value.to_string()),
             "Date" => release.date = epoch(value),
+            "Valid-Until" => release.valid_until = epoch(value),
+            "Snapshots" => release.snapshots = Some(value.to_string()).filter(|value| value.starts_with("http")),
             _ => {}
         }
     }
     release
 }
 
-/// Seconds since 1970 of `Sat, 11 Jul 2026 10:16:37 UTC`.
+/// Seconds since 1970 of `Sat, 11 Jul 2026 10:16:37 UTC`, as it stands in release files and in headers of HTTP.
 pub fn epoch(text: &str) -> Option<u64> {
     const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let mut words = text.split_once(',').map_or(text, |(_, rest)| rest).split_whitespace();
@@ -56,17 +64,8 @@ pub fn epoch(text: &str) -> Option<u64> {
     let mut clock = words.next()?.split(':').map(|part| part.parse::<u64>().ok());
     let (hour, minute, second) = (clock.next()??, clock.next()??, clock.next()??);
     let zone = words.next()?;
-    if !matches!(zone, "UTC" | "GMT" | "Z" | "+0000")
-        || !(1970..=9999).contains(&year)
-        || !(1..=31).contains(&day)
-        || hour > 23
-        || minute > 59
-        || second > 60
-    {
+    if !matches!(zone, "UTC" | "GMT" | "Z" | "+0000") {
         return None;
     }
-    // Days since 1970 by the civil calendar; March is the first month, so that leap days come last.
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let days = year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day - 1;
-    Some((days.checked_sub(719_468)?) * 86_400 + hour * 3600 + minute * 60 + second)
+    Some(Time::of_civil(year, month, day, hour, minute, second)?.0)
 }

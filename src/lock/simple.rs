@@ -7,6 +7,8 @@ use std::str::FromStr;
 use pep440_rs::Version;
 use serde::Deserialize;
 
+use super::time::Time;
+
 /// Which of the two forms of a page are understood, the better one first.
 pub const ACCEPT: &str = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.2, text/html; q=0.1";
 
@@ -32,6 +34,8 @@ pub struct File {
     pub yanked: bool,
     /// Where its `METADATA` is.
     pub metadata: Metadata,
+    /// When it was uploaded; pages of HTML do not say it.
+    pub uploaded: Option<Time>,
 }
 
 /// Where the `METADATA` of a wheel is.
@@ -59,6 +63,7 @@ struct Listed {
     yanked: Option<Flag>,
     core_metadata: Option<Mark>,
     dist_info_metadata: Option<Mark>,
+    upload_time: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -109,7 +114,8 @@ impl Listed {
             Some(Mark::Hashes(hashes)) => Metadata::Beside(hashes.get("sha256").map(|hash| hash.to_lowercase())),
         };
         let sha256 = self.hashes.get("sha256").map(|hash| hash.to_lowercase());
-        File { filename: self.filename, url: self.url, sha256, requires_python: self.requires_python, yanked, metadata }
+        let uploaded = self.upload_time.as_deref().and_then(Time::parse);
+        File { filename: self.filename, url: self.url, sha256, requires_python: self.requires_python, yanked, metadata, uploaded }
     }
 }
 
@@ -143,6 +149,7 @@ fn anchors(text: &str) -> Vec<File> {
             requires_python: attributes.get("data-requires-python").cloned(),
             yanked: attributes.contains_key("data-yanked"),
             metadata: mark.filter(|mark| *mark != "false").map_or(Metadata::Inside, |mark| Metadata::Beside(sha256(mark))),
+            uploaded: None,
         });
     }
     files

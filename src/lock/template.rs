@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::version::day_of;
 use crate::spec::{Arch, Template};
 use crate::template::fill;
 
@@ -28,8 +29,13 @@ fn value(name: &str, values: &Values) -> Option<String> {
         "version" => values.version.map(str::to_string),
         // Before what a vendor adds to it, such as the number of a build.
         "version.base" => values.version.map(|version| version.split(['-', '+']).next().unwrap_or("").to_string()),
+        // What it adds, without a `+`: `20260924` of `3.12.14+20260924`.
+        "version.build" => values.version.map(|version| version.split_once('+').map_or("", |(_, build)| build).to_string()),
         "version.major" => values.version.map(|version| number(version, 0)),
         "version.minor" => values.version.map(|version| number(version, 1)),
+        // Of a version that is called by them.
+        "version.channel" => values.version.and_then(day_of).map(|(channel, _)| channel.to_string()),
+        "version.date" => values.version.and_then(day_of).map(|(_, date)| date.to_string()),
         "arch" => Some(values.arch_names.get(&values.arch).cloned().unwrap_or_else(|| values.arch.as_str().to_string())),
         "arch.docker" => Some(values.arch.as_str().to_string()),
         "arch.uname" => Some(values.arch.uname().to_string()),

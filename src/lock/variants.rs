@@ -1,7 +1,5 @@
 //! One lock for an image whose parts depend on conditions.
 
-use std::collections::BTreeSet;
-
 use super::query::queries;
 use crate::problem::{Code, Problem, Problems};
 use crate::spec::{Component, ImageSpec, Step};
@@ -80,10 +78,4 @@ fn variant(message: String, first: crate::source::Span, other: crate::source::Sp
 /// Whether a lock answers every question of a specification, whatever else it answers; if not, what is missing.
 pub(super) fn missing(spec: &ImageSpec, lock: &super::Lock) -> Vec<String> {
     queries(spec).iter().filter_map(|query| super::query::unanswered(query, lock)).collect()
-}
-
-/// The packages that a specification asks for, of those that a lock pins.
-pub(super) fn asked_for(names: &[String], locked: &[super::AptPackage]) -> Vec<super::AptPackage> {
-    let asked: BTreeSet<&str> = names.iter().map(|name| name.split_once('=').map_or(name.as_str(), |(name, _)| name)).collect();
-    locked.iter().filter(|package| asked.contains(package.name.as_str())).cloned().collect()
 }

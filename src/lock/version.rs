@@ -9,7 +9,7 @@ use crate::schema::version::Range;
 pub enum Request {
     /// `latest`, `stable` or nothing: the newest release.
     Latest(String),
-    /// `22`, `1.22`, `1.2.3`, `2026-08-17.4`: a version or its beginning.
+    /// `22`, `1.22`, `1.2.3`, `2026-08-17.4`, `nightly-2026-11-20`: a version or its beginning.
     Version(String),
     /// `>=20 <23`, `^1.2`, `1.x`, `~=1.4`.
     Range(String),
@@ -22,6 +22,9 @@ impl Request {
     pub fn parse(text: &str) -> Request {
         let text = text.trim();
         let version = text.strip_prefix(['v', '=']).unwrap_or(text);
+        if day_of(text).is_some() {
+            return Request::Version(text.to_string());
+        }
         let wild = version.split(['.', '-']).any(|part| matches!(part, "x" | "X" | "*"));
         if text.is_empty() || text == "latest" || text == "stable" || text == "*" {
             Request::Latest(if text.is_empty() || text == "*" { "latest".to_string() } else { text.to_string() })
@@ -53,6 +56,15 @@ impl Request {
             Request::Version(_) | Request::Latest(_) | Request::Range(_) | Request::Word(_) => None,
         }
     }
+}
+
+/// The channel and the day of a version that is called by them: `nightly-2026-11-20`.
+pub fn day_of(version: &str) -> Option<(&str, &str)> {
+    let at = version.len().checked_sub("-YYYY-MM-DD".len())?;
+    let (channel, date) = (version.get(..at)?, version.get(at..)?.strip_prefix('-')?);
+    let digits = date.chars().enumerate().all(|(index, c)| if matches!(index, 4 | 7) { c == '-' } else { c.is_ascii_digit() });
+    let word = channel.starts_with(|c: char| c.is_ascii_alphabetic()) && channel.chars().all(|c| c.is_ascii_alphanumeric());
+    (digits && word).then_some((channel, date))
 }
 
 /// Orders versions of any kind: numbers by value, a pre-release before its release, other text by its bytes.

@@ -10,7 +10,7 @@ use super::recipe::{Installation, Recipe};
 use super::registration::agent_files;
 use super::select::{Selection, npm_client, pip_client, select};
 use super::{ContextFile, Files, From, Instruction, Operation, Plan, Platform, RunMount, Stage, StageName, Target, base_reference};
-use crate::lock::{AptPackage, Artifact, LockedImage, PinnedAgent, PinnedComponent, PinnedLayer};
+use crate::lock::{AptPackage, LockedImage, Package, PackageFile, PinnedAgent, PinnedComponent, PinnedFile, PinnedLayer};
 use crate::problem::{Code, Problem, Problems};
 use crate::source::Span;
 use crate::spec::{Arch, BuildEnv, ComponentId, EnvName, Hook, Phase, RunAs, Step};
@@ -53,11 +53,11 @@ pub fn plan(image: &LockedImage, target: &Target, files: &Files) -> (Option<Plan
             return (None, problems);
         }
     };
-    let mut composer = Composer { image, files, stages: Vec::new(), context: BTreeMap::new(), problems };
+    let mut composer = Composer { image, files, stages: Vec::new(), context: BTreeMap::new(), downloads: BTreeMap::new(), problems };
     composer.compose(&selection);
-    let Composer { image: _, files: _, stages, context, problems } = composer;
+    let Composer { image: _, files: _, stages, context, downloads, problems } = composer;
     let target = stages.last().map(|stage| stage.name.clone());
-    let plan = target.map(|target| Plan { stages, target, context });
+    let plan = target.map(|target| Plan { stages, target, context, downloads });
     if problems.has_errors() { (None, problems) } else { (plan, problems) }
 }
 
@@ -66,6 +66,7 @@ struct Composer<'a> {
     files: &'a Files,
     stages: Vec<Stage>,
     context: BTreeMap<String, ContextFile>,
+    downloads: BTreeMap<String, BTreeSet<PinnedFile>>,
     problems: Problems,
 }
 
@@ -84,6 +85,7 @@ impl<'a> Composer<'a> {
             layers,
             packages,
             fetch_packages,
+            snapshots: _,
             components: _,
             agents: _,
             pre_build,
@@ -94,26 +96,16 @@ impl<'a> Composer<'a> {
         let everything = !components.is_empty() || !clients.is_empty() || agent.is_some();
         let downloads = everything || layers.iter().chain([base_layer]).any(|layer| layer.steps.iter().any(is_staged));
         if downloads {
-            self.fetch_stage(base_reference(fetch, fetch_distribution), &fetch_distribution.suite, fetch_packages);
+            self.fetch_stage(base_reference(fetch, fetch_distribution), fetch_packages);
         }
         for client in clients {
             self.client_stage(client, clients);
         }
 
         let mut steps = self.image_env(env, &[Phase::Build, Phase::Both]);
-        let mut all: BTreeMap<String, AptPackage> = packages.iter().map(|package| (package.name.clone(), package.clone())).collect();
-        for component in components.iter().copied().chain(agent.map(|agent| &agent.component)) {
-            for artifact in &component.artifacts {
-                if let Artifact::Apt(package) = artifact {
-                    let known = all.entry(package.name.clone()).or_insert_with(|| package.clone());
-                    for (arch, version) in &package.versions {
-                        known.versions.entry(*arch).or_insert_with(|| version.clone());
-                    }
-                }
-            }
-        }
-        let all: Vec<AptPackage> = all.into_values().collect();
-        steps.extend(self.apt("base", &self.image.distribution.suite.clone(), &all, base_layer.origin));
+        let of_components = components.iter().copied().chain(agent.map(|agent| &agent.component)).flat_map(|component| &component.packages);
+        let all: BTreeSet<&Package> = packages.iter().chain(of_components).collect();
+        steps.extend(self.apt("base", &all, base_layer.origin));
         steps.extend(self.layer(base_layer));
         steps.extend(self.hooks("pre-build", pre_build));
         let from = From::Image(base_reference(base, distribution));
@@ -163,9 +155,9 @@ impl<'a> Composer<'a> {
         self.stages.push(Stage { name: StageName(name.to_string()), from, platform, steps });
     }
 
-    fn fetch_stage(&mut self, reference: String, suite: &str, packages: &[AptPackage]) {
+    fn fetch_stage(&mut self, reference: String, packages: &[Package]) {
         let origin = self.image.base_layer.origin;
-        let mut steps = self.apt("fetch", suite, packages, origin);
+        let mut steps = self.apt("fetch", &packages.iter().collect(), origin);
         self.context.insert("install.sh".to_string(), ContextFile { mode: 0o755, bytes: INSTALL_SCRIPT.as_bytes().to_vec() });
         let copy = Operation::CopyContext { source: "install.sh".to_string(), target: INSTALLER.to_string() };
         steps.push(instruction(copy, "what follows recipes", None));
@@ -177,16 +169,11 @@ impl<'a> Composer<'a> {
         let slug = client.id.slug();
         let first = clients.first().filter(|first| first.id != client.id);
         let from = first.map_or_else(|| "fetch".to_string(), |first| first.id.slug());
-        let packages: Vec<AptPackage> = client
-            .artifacts
-            .iter()
-            .filter_map(|artifact| match artifact {
-                Artifact::Apt(package) => Some(package.clone()),
-                Artifact::File { .. } | Artifact::Npm(_) | Artifact::Wheel { .. } => None,
-            })
-            .collect();
-        let suite = self.image.fetch_distribution.suite.clone();
-        let mut steps = self.apt(&format!("{slug}/apt"), &suite, &packages, client.origin);
+        // What the stage has that this one is on.
+        let there: BTreeSet<&Package> =
+            self.image.fetch_packages.iter().chain(first.into_iter().flat_map(|first| &first.packages)).collect();
+        let packages = client.packages.iter().filter(|package| !there.contains(package)).collect();
+        let mut steps = self.apt(&format!("{slug}/apt"), &packages, client.origin);
         let recipe = self.recipe(client);
         if !recipe.is_empty() {
             steps.extend(self.install(recipe, &slug, "/", &reason(client), client.origin));
@@ -199,35 +186,32 @@ impl<'a> Composer<'a> {
         self.push(&slug, From::Stage(StageName(from)), Platform::Build, steps);
     }
 
-    /// Installs packages of the distribution at exact versions, in one step. The lock pins what the release itself has; the image's own
-    /// sources also name its updates, so what those packages need is taken from the release too.
-    fn apt(&mut self, folder: &str, suite: &str, packages: &[AptPackage], origin: Span) -> Steps {
+    /// Installs exactly these files of the distribution's archive, in one step: what they need is among them, or in the base.
+    fn apt(&mut self, folder: &str, packages: &BTreeSet<&Package>, origin: Span) -> Steps {
         let mut lines: BTreeSet<String> = BTreeSet::new();
-        for AptPackage { name, versions } in packages {
-            let mut add = |arch: &str, version: &str| {
-                for text in [name.as_str(), version] {
+        for Package { pin: AptPackage { name, versions }, files, needs: _, role: _ } in packages {
+            let same = files.len() == Arch::ALL.len() && files.values().all(|file| Some(file) == files.values().next());
+            for (arch, PackageFile { path, sha256 }) in files {
+                let version = versions.get(arch).map_or("", String::as_str);
+                let which = if same { "any" } else { arch.as_str() };
+                let fields = [which, name, version, path, sha256];
+                for text in fields {
                     if text.is_empty() || text.starts_with('-') || text.chars().any(|c| c.is_whitespace() || c.is_control()) {
-                        let message = format!("`{}` is no package or version of a distribution", text.escape_debug());
+                        let message = format!("`{}` is no package, version or file of a distribution", text.escape_debug());
                         self.problems.push(Problem::new(Code::UnsafeText, message).at(origin, ""));
                     }
                 }
-                lines.insert(format!("{arch}\t{name}\t{version}\n"));
-            };
-            match (versions.get(&Arch::Amd64), versions.get(&Arch::Arm64)) {
-                (Some(first), Some(second)) if first == second => add("any", first),
-                (first, second) => {
-                    if let Some(version) = first {
-                        add(Arch::Amd64.as_str(), version);
-                    }
-                    if let Some(version) = second {
-                        add(Arch::Arm64.as_str(), version);
-                    }
+                if name.contains('/') || path.starts_with('/') || path.split('/').any(|part| part == "..") {
+                    let message = format!("`{path}` is no file of {name} in a distribution's archive");
+                    self.problems.push(Problem::new(Code::UnsafeText, message).at(origin, ""));
                 }
+                lines.insert(format!("{}\n", fields.join("\t")));
             }
         }
         if lines.is_empty() {
             return Vec::new();
         }
+        self.downloads.insert(folder.to_string(), packages.iter().flat_map(|package| package.pinned()).collect());
         let text: String = lines.into_iter().collect();
         self.context.insert(format!("{folder}/apt.sh"), ContextFile { mode: 0o755, bytes: APT_SCRIPT.as_bytes().to_vec() });
         self.context.insert(format!("{folder}/packages"), ContextFile { mode: 0o644, bytes: text.into_bytes() });
@@ -236,14 +220,16 @@ impl<'a> Composer<'a> {
             // Not over the bundle itself: a package's own script replaces that file, and a mounted one cannot be replaced.
             secret("ca", "/dev/silo.ca", 0o444),
             secret("netrc", "/dev/silo.netrc", 0o444),
+            secret("apt", "/dev/silo.apt", 0o444),
         ];
-        let run = Operation::Run { argv: vec!["/bin/sh".to_string(), format!("{DATA}/apt.sh"), suite.to_string()], mounts };
+        let run = Operation::Run { argv: vec!["/bin/sh".to_string(), format!("{DATA}/apt.sh")], mounts };
         let count = packages.len();
         vec![instruction(run, &format!("{count} package{} of the distribution", if count == 1 { "" } else { "s" }), Some(origin))]
     }
 
     fn recipe(&mut self, component: &PinnedComponent) -> Recipe {
-        let PinnedComponent { id, request: _, version, install, options, env: _, checks: _, artifacts, cause: _, origin } = component;
+        let PinnedComponent { id, request: _, version, install, options, env: _, checks: _, artifacts, packages: _, cause: _, origin } =
+            component;
         let what = id.to_string();
         let from = Installation {
             what: &what,
@@ -276,9 +262,7 @@ impl<'a> Composer<'a> {
         let client = |wanted: bool, id: Option<ComponentId>| id.filter(|_| wanted).map(|id| id.slug());
         let from = client(recipe.npm, npm_client()).or_else(|| client(recipe.pip, pip_client())).unwrap_or_else(|| "fetch".to_string());
         let files = recipe_mounts(&recipe);
-        for (path, file) in recipe.into_files(slug) {
-            self.context.insert(format!("{stage}/{path}"), file);
-        }
+        self.put(recipe, stage, slug);
         let steps = installation(stage, "/o", files, reason, origin);
         self.push(stage, From::Stage(StageName(from)), Platform::Build, steps);
         let copy = Operation::CopyStage { stage: StageName(stage.to_string()), source: "/o/".to_string(), target: "/".to_string() };
@@ -288,10 +272,19 @@ impl<'a> Composer<'a> {
     /// Follows a client's recipe right in its stage.
     fn install(&mut self, recipe: Recipe, slug: &str, root: &str, reason: &str, origin: Span) -> Steps {
         let files = recipe_mounts(&recipe);
-        for (path, file) in recipe.into_files(slug) {
-            self.context.insert(format!("{slug}/recipe/{path}"), file);
+        let folder = format!("{slug}/recipe");
+        self.put(recipe, &folder, slug);
+        installation(&folder, root, files, reason, origin)
+    }
+
+    /// Puts a recipe's files into the context.
+    fn put(&mut self, recipe: Recipe, folder: &str, slug: &str) {
+        if !recipe.downloaded.is_empty() {
+            self.downloads.insert(folder.to_string(), recipe.downloaded.clone());
         }
-        installation(&format!("{slug}/recipe"), root, files, reason, origin)
+        for (path, file) in recipe.into_files(slug) {
+            self.context.insert(format!("{folder}/{path}"), file);
+        }
     }
 
     /// Variables of a component's own, and folders it puts on the `PATH`.
@@ -461,15 +454,17 @@ impl<'a> Composer<'a> {
         steps.extend(settings);
         let files = agent_files(agent, &mut self.problems);
         if !files.is_empty() {
-            let folder = format!("{slug}-etc");
-            for (path, file) in files {
-                let from = self.installation(component);
-                if let Some(path) = super::recipe::absolute(&path, &from, &mut self.problems) {
-                    self.context.insert(format!("{folder}{path}"), file);
-                }
-            }
-            let copy = Operation::CopyContext { source: format!("{folder}/"), target: "/".to_string() };
-            steps.push(instruction(copy, &format!("files and servers of {}", component.id), Some(component.origin)));
+            // Not copied from the context at once: there the folders have the time at which the engine unpacked them.
+            let mut recipe = Recipe::default();
+            let from = self.installation(component);
+            recipe.tree(files, &from, &mut self.problems);
+            steps.extend(self.stage(
+                recipe,
+                &format!("{slug}-etc"),
+                &slug,
+                &format!("files and servers of {}", component.id),
+                component.origin,
+            ));
         }
         steps.extend(self.hooks(&slug, post_build));
         let mut steps = as_root(steps);
@@ -548,6 +543,9 @@ fn recipe_mounts(recipe: &Recipe) -> Vec<RunMount> {
     }
     if recipe.pip || recipe.downloads {
         mounts.push(secret("netrc", "/root/.netrc", 0o400));
+    }
+    if recipe.downloads {
+        mounts.push(secret("mirrors", "/dev/silo.mirrors", 0o400));
     }
     mounts
 }

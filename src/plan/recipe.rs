@@ -3,13 +3,13 @@
 //! One step a line, fields separated by tabs. Texts that hold a tab or another control character are refused, so what users write is data
 //! in every case and never becomes part of a script.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::pip::pip_files;
 use super::{ContextFile, Files};
 use crate::lock::npm::{package_json, package_lock};
 use crate::lock::template::{Values, expand};
-use crate::lock::{Artifact, NpmPackage};
+use crate::lock::{Artifact, NpmPackage, PinnedFile};
 use crate::problem::{Code, Problem, Problems};
 use crate::source::Span;
 use crate::spec::{Arch, Hook, Step, Template};
@@ -34,6 +34,9 @@ pub struct Installation<'a> {
     pub complete: bool,
 }
 
+/// Where files that silo itself writes are in the recipe's folder.
+const TREE: &str = "written";
+
 /// A recipe and the files beside it, by path in the recipe's folder.
 #[derive(Default)]
 pub struct Recipe {
@@ -48,6 +51,8 @@ pub struct Recipe {
     pub downloads: bool,
     /// Whether it runs a script.
     pub scripts: bool,
+    /// The files that it downloads.
+    pub downloaded: BTreeSet<PinnedFile>,
     /// Whether the packages that were locked together are installed already, by this recipe or by one before it.
     npm_done: bool,
     pip_done: bool,
@@ -137,16 +142,17 @@ impl Recipe {
         let mut lines = Vec::new();
         for arch in Arch::ALL {
             let Some(url) = fill(url, arch, from, problems) else { return };
-            let hash = from.artifacts.iter().find_map(|artifact| match artifact {
+            let found = from.artifacts.iter().find_map(|artifact| match artifact {
                 Artifact::File { arch: wanted, url: found, sha256, trust: _ }
                     if *found == url && wanted.is_none_or(|wanted| wanted == arch) =>
                 {
-                    Some(sha256)
+                    Some((sha256, artifact))
                 }
                 Artifact::File { .. } | Artifact::Apt(_) | Artifact::Npm(_) | Artifact::Wheel { .. } => None,
             });
             // A download that exists for one architecture only fails on the other one, while building, with its name.
-            let Some(hash) = hash else { continue };
+            let Some((hash, artifact)) = found else { continue };
+            self.downloaded.extend(artifact.file());
             let line = ["download", format(&url), &strip.to_string(), &target, hash, &url].map(str::to_string).to_vec();
             lines.push((arch, line));
         }
@@ -179,6 +185,7 @@ impl Recipe {
                 Artifact::Apt(_) | Artifact::File { .. } | Artifact::Wheel { .. } => None,
             })
             .collect();
+        self.downloaded.extend(packages.iter().map(NpmPackage::file));
         let written = Arch::ALL.map(|arch| (arch, [package_json(&packages, arch), package_lock(&packages, arch)]));
         let same = written[0].1 == written[1].1;
         let lines = written.map(|(arch, files)| {
@@ -193,6 +200,8 @@ impl Recipe {
 
     fn pip(&mut self, from: &Installation, problems: &mut Problems) {
         (self.pip, self.pip_done) = (true, true);
+        let wheels = from.artifacts.iter().filter(|artifact| matches!(artifact, Artifact::Wheel { .. }));
+        self.downloaded.extend(wheels.filter_map(Artifact::file));
         let written = Arch::ALL.map(|arch| (arch, pip_files(from.artifacts, arch)));
         let same = match &written {
             [(_, Some(first)), (_, Some(second))] => first.requirements == second.requirements,
@@ -238,6 +247,16 @@ impl Recipe {
         if let Some(mode) = mode {
             self.line(&["mode", "any", &format!("{mode:04o}"), &target], from, problems);
         }
+    }
+
+    /// Adds files at absolute paths.
+    pub fn tree(&mut self, files: BTreeMap<String, ContextFile>, from: &Installation, problems: &mut Problems) {
+        for (path, file) in files {
+            if let Some(path) = absolute(&path, from, problems) {
+                self.files.insert(format!("{TREE}{path}"), file);
+            }
+        }
+        self.line(&["copy", "any", TREE, "/"], from, problems);
     }
 
     fn bin(&mut self, name: &str, target: &Template, from: &Installation, problems: &mut Problems) {

@@ -16,6 +16,12 @@ use crate::source::{SourceId, Sources, Span};
 /// The most problems that are shown; the others are counted.
 pub const MAX_SHOWN: usize = 20;
 
+/// The most lines that are begun with another problem: problems of many places, such as long circles of imports, would fill more than a
+/// screen's history otherwise.
+const MAX_LINES: usize = 400;
+/// The most places of one problem that are shown; of more, the first ones and the last.
+const MAX_PLACES: usize = 10;
+
 /// The longest line that is shown whole, in characters; of a longer one, what is near a label.
 const MAX_LINE: usize = 240;
 /// How many characters of a long line are shown on each side of a label.
@@ -32,7 +38,8 @@ pub struct RenderOptions {
     pub unicode: bool,
 }
 
-/// The text of all problems, errors and warnings alike, in the order in which they were found; empty when there are none.
+/// The text of all problems, as a person mends them: errors before warnings, then file by file and from top to bottom; empty when there are
+/// none.
 pub fn render(problems: &Problems, sources: &Sources, options: RenderOptions) -> String {
     let theme = match (options.unicode, options.color) {
         (true, true) => GraphicalTheme::unicode(),
@@ -42,7 +49,12 @@ pub fn render(problems: &Problems, sources: &Sources, options: RenderOptions) ->
     };
     let handler = GraphicalReportHandler::new_themed(theme).with_width(options.width.max(40)).with_links(false).with_context_lines(1);
     let mut out = String::new();
-    for problem in problems.iter().take(MAX_SHOWN) {
+    let mut shown = 0;
+    for problem in problems.by_place().into_iter().take(MAX_SHOWN) {
+        if out.lines().count() > MAX_LINES {
+            break;
+        }
+        shown += 1;
         let picture = Picture::of(problem, sources);
         // Writing to a `String` does not fail; a snippet that cannot be read must not hide the problem.
         if handler.render_report(&mut out, &picture).is_err() {
@@ -50,7 +62,7 @@ pub fn render(problems: &Problems, sources: &Sources, options: RenderOptions) ->
         }
         out.push('\n');
     }
-    let more = problems.len().saturating_sub(MAX_SHOWN);
+    let more = problems.len().saturating_sub(shown);
     if more > 0 {
         out.push_str(&format!("… and {more} more; mend these first.\n"));
     }
@@ -129,8 +141,11 @@ fn shortened(text: &str) -> String {
 
 impl Picture {
     fn of(problem: &Problem, sources: &Sources) -> Picture {
+        let hidden = problem.labels.len().saturating_sub(MAX_PLACES);
+        let (first, last) = problem.labels.split_at(if hidden > 0 { MAX_PLACES - 1 } else { problem.labels.len() });
+        let places = || first.iter().chain(last.iter().skip(hidden));
         let mut texts: BTreeMap<SourceId, Vec<Span>> = BTreeMap::new();
-        for label in &problem.labels {
+        for label in places() {
             texts.entry(label.span.source).or_default().push(label.span);
         }
         let mut map = SourceMap { texts: Vec::new() };
@@ -146,14 +161,18 @@ impl Picture {
             shown.insert(*id, Shown { base: start, ..text });
         }
         let mut labels: Vec<LabeledSpan> = Vec::new();
-        for (index, label) in problem.labels.iter().enumerate() {
+        for (index, label) in places().enumerate() {
             let Some(text) = shown.get(&label.span.source) else { continue };
             let (start, end) = (text.offset(label.span.start as usize), text.offset(label.span.end as usize));
             let span = SourceSpan::from(start..end.max(start));
             let words = (!label.text.is_empty()).then(|| escape(&label.text));
             labels.push(if index == 0 { LabeledSpan::new_primary_with_span(words, span) } else { LabeledSpan::new_with_span(words, span) });
         }
-        let help = problem.help.as_deref().map(escape);
+        let mut help = problem.help.as_deref().map(escape);
+        if hidden > 0 {
+            let note = format!("{hidden} more places of {} are not shown", problem.labels.len());
+            help = Some(help.map_or_else(|| note.clone(), |help| format!("{help}; {note}")));
+        }
         Picture {
             code: problem.code.as_str(),
             severity: problem.severity(),

@@ -54,6 +54,9 @@ fn check_node(problems: &mut Problems, node: &Node, rule: &'static NodeRule, clo
             );
         }
     }
+    if rule.properties.iter().any(|property| property.name == "version-file") {
+        check_one_version(problems, node);
+    }
     if std::ptr::eq(rule, &raw const table::CONTRACT) {
         problems.extend(Contract::parse(node).1);
     }
@@ -74,6 +77,22 @@ fn check_node(problems: &mut Problems, node: &Node, rule: &'static NodeRule, clo
             Some(child_rule) => check_node(problems, child, child_rule, closed),
             None => problems.push(unknown_node(child, rule.children, Some(node))),
         }
+    }
+}
+
+/// A version is written out or stands in a file.
+fn check_one_version(problems: &mut Problems, node: &Node) {
+    let said = |name: &str| {
+        let property = node.property(name).map(|entry| entry.span);
+        property.or_else(|| node.named(name).next().map(|child| child.name_span))
+    };
+    if let (Some(version), Some(file)) = (said("version"), said("version-file")) {
+        problems.push(
+            Problem::new(Code::BadValue, "`version` and `version-file` both say the version")
+                .at(file, "in this file")
+                .at(version, "and here")
+                .help("keep one of them"),
+        );
     }
 }
 
@@ -385,6 +404,11 @@ fn check_value(problems: &mut Problems, node: &Node, entry: &Entry, name: &str, 
             let edit = number.then(|| Edit::value(entry.span, text));
             problems.push(wrong_type(node, entry, name, kind, help).fix_if(edit));
         }
+        Type::Regex => {
+            if let Err(problem) = types::Pattern::parse_at(text, entry.span) {
+                problems.push(problem);
+            }
+        }
         Type::Text
         | Type::Version
         | Type::Path
@@ -393,6 +417,7 @@ fn check_value(problems: &mut Problems, node: &Node, entry: &Entry, name: &str, 
         | Type::EnvName
         | Type::Script
         | Type::Size
+        | Type::Duration
         | Type::Mode
         | Type::Scalar
         | Type::OneOf(_) => {}
@@ -432,6 +457,13 @@ fn check_other(problems: &mut Problems, node: &Node, entry: &Entry, name: &str, 
                 written(entry, &document::quote(&format!("0{number}")))
             )
         }
+        (Value::Integer(number), Type::Duration) => {
+            format!(
+                "say of what: `{}` or `{}`",
+                written(entry, &document::quote(&format!("{number}h"))),
+                written(entry, &document::quote(&format!("{number}d")))
+            )
+        }
         (Value::Integer(number), Type::Size) => {
             format!(
                 "say of what: `{}` or `{}`",
@@ -467,7 +499,7 @@ fn quoted(entry: &Entry, kind: Type) -> Option<Edit> {
             words.contains(&text.as_str()).then(|| quote(&text, &text)).flatten()
         }
         (Value::Integer(_) | Value::Decimal(_) | Value::Bool(_), kind)
-            if !kind.is_text() || matches!(kind, Type::Size | Type::OneOf(_)) =>
+            if !kind.is_text() || matches!(kind, Type::Size | Type::Duration | Type::OneOf(_)) =>
         {
             None
         }

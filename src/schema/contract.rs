@@ -127,13 +127,12 @@ fn test(node: &Node, problems: &mut Problems) -> Option<Test> {
         "enum" => Some(Test::Enum(node.arguments().map(|entry| types::text(&entry.value)).collect())),
         "matches" => {
             let (text, span) = word()?;
-            match Pattern::parse(text) {
+            match Pattern::parse_at(text, span) {
                 Ok(pattern) => Some(Test::Matches(pattern)),
-                Err(reason) => bad(
-                    span,
-                    format!("this is not a regular expression: {reason}"),
-                    "put `\\` before a character that is meant as it is".into(),
-                ),
+                Err(problem) => {
+                    problems.push(problem);
+                    None
+                }
             }
         }
         "min" | "max" => {

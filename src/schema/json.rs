@@ -118,9 +118,10 @@ fn arguments(rule: &NodeRule) -> Value {
 /// A value with the place where it was set.
 fn entry(kind: Type, description: Option<&str>) -> Value {
     let value = match kind {
-        Type::Text | Type::Version | Type::Path | Type::Url | Type::Name | Type::EnvName | Type::Script | Type::Size => {
+        Type::Text | Type::Version | Type::Path | Type::Url | Type::Name | Type::EnvName | Type::Script | Type::Size | Type::Duration => {
             json!({ "type": "string" })
         }
+        Type::Regex => json!({ "type": "string", "format": "regex" }),
         Type::Mode => json!({ "type": "string", "pattern": "^[0-7]{3,4}$" }),
         Type::Integer => json!({ "type": "integer" }),
         Type::Number => json!({ "type": "number" }),

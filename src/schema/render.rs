@@ -126,10 +126,11 @@ fn schema_node(out: &mut String, rule: &'static NodeRule, depth: usize, around: 
 fn schema_type(kind: Type, depth: usize) -> String {
     let indent = "    ".repeat(depth);
     match kind {
-        Type::Text | Type::Version | Type::Path | Type::Name | Type::EnvName | Type::Script | Type::Size => {
+        Type::Text | Type::Version | Type::Path | Type::Name | Type::EnvName | Type::Script | Type::Size | Type::Duration => {
             format!("{indent}type \"string\"\n")
         }
         Type::Url => format!("{indent}type \"string\"\n{indent}format \"url\"\n"),
+        Type::Regex => format!("{indent}type \"string\"\n{indent}format \"regex\"\n"),
         Type::Mode => format!("{indent}type \"string\"\n{indent}pattern \"[0-7]{{3,4}}\"\n"),
         Type::Integer => format!("{indent}type \"number\"\n{indent}% 1\n"),
         Type::Number => format!("{indent}type \"number\"\n"),

@@ -59,6 +59,8 @@ pub static TOP: &[&NodeRule] = &[
     &CACHE,
     &ENV,
     &RESOURCES,
+    &LOCK,
+    &MIRROR,
     &WHEN,
     &REPO,
     &CONTRACT,
@@ -83,6 +85,8 @@ pub static CONDITIONAL: &[&NodeRule] = &[
     &CACHE,
     &ENV,
     &RESOURCES,
+    &LOCK,
+    &MIRROR,
     &WHEN,
     &REPO,
     &CONTRACT,
@@ -218,8 +222,15 @@ static LAYER: NodeRule = NodeRule {
 
 const VERSION: PropertyRule =
     property("version", Type::Version, "The version: exact, a range, or `latest`. The lock pins what it is resolved to.");
+const VERSION_FILE: PropertyRule = property(
+    "version-file",
+    Type::Path,
+    "A file of the repository that says the version, such as one of a version manager's, relative to this file; in place of `version`. The definition says how it is read (`silo doc`, `detect`).",
+);
 const SOURCE: PropertyRule =
     property("source", Type::Name, "Which of the definition's `install` blocks to use; without it, the first that works.");
+const RELEASE_AGE: PropertyRule =
+    property("release_age", Type::Duration, "How old a version has to be before the lock takes it, in place of what `lock` says.");
 const OPTION: PropertyRule = property("*", Type::Scalar, "An option of the definition.");
 
 static OPTION_NODE: NodeRule = NodeRule {
@@ -236,7 +247,7 @@ static LANGUAGE: NodeRule = NodeRule {
     doc: "A programming language's tool chain.",
     example: include_str!("../../schemas/examples/language.kdl"),
     arguments: &[required("name", Type::Name)],
-    properties: &[VERSION, SOURCE],
+    properties: &[VERSION, VERSION_FILE, SOURCE, RELEASE_AGE],
     other_properties: Some(OPTION),
     children: &[&LSP_NAMES],
     other_children: Some(&OPTION_NODE),
@@ -249,7 +260,7 @@ static TOOL: NodeRule = NodeRule {
     doc: "A command-line tool.",
     example: include_str!("../../schemas/examples/tool.kdl"),
     arguments: &[required("name", Type::Name)],
-    properties: &[VERSION, SOURCE],
+    properties: &[VERSION, VERSION_FILE, SOURCE, RELEASE_AGE],
     other_properties: Some(OPTION),
     other_children: Some(&OPTION_NODE),
     merge: Merge::Keyed,
@@ -261,7 +272,7 @@ static LSP: NodeRule = NodeRule {
     doc: "A language server, installed and made known to the agent. With a `command` it may be one that the catalog does not know.",
     example: include_str!("../../schemas/examples/lsp.kdl"),
     arguments: &[required("name", Type::Name)],
-    properties: &[VERSION, SOURCE],
+    properties: &[VERSION, SOURCE, RELEASE_AGE],
     other_properties: Some(OPTION),
     children: &[&COMMAND, &EXTENSIONS, &SERVER_ENV],
     other_children: Some(&OPTION_NODE),
@@ -277,6 +288,7 @@ static MCP: NodeRule = NodeRule {
     properties: &[
         VERSION,
         SOURCE,
+        RELEASE_AGE,
         property("url", Type::Url, "Where a remote server listens."),
         property("transport", Type::OneOf(&["http", "sse"]), "How a remote server speaks; `http` unless told otherwise."),
     ],
@@ -295,6 +307,7 @@ static AGENT: NodeRule = NodeRule {
     properties: &[
         VERSION,
         SOURCE,
+        RELEASE_AGE,
         property(
             "update",
             Type::OneOf(UPDATES),
@@ -403,6 +416,38 @@ static RESOURCES: NodeRule = NodeRule {
         property("disk", Type::Size, "Disk. No backend limits it yet; silo says so."),
         property("pids", Type::Integer, "Processes and threads."),
     ],
+    ..RULE
+};
+
+static LOCK: NodeRule = NodeRule {
+    name: "lock",
+    doc: "How versions get into the lock, and when silo reminds of looking for newer ones. Nothing of it is in the image.",
+    example: include_str!("../../schemas/examples/lock.kdl"),
+    children: &[&MINIMUM_AGE, &WARN_AFTER],
+    ..RULE
+};
+
+static MIRROR: NodeRule = NodeRule {
+    name: "mirror",
+    doc: "Another place to fetch from: for all that begins with a URL, which ends with a slash, or for a registry of packages, `npm`, `pypi` or `apt`. The longest beginning wins. Nothing of it is in the image or in the lock.",
+    example: include_str!("../../schemas/examples/mirror.kdl"),
+    arguments: &[required("from", Type::Text), required("to", Type::Url)],
+    merge: Merge::Keyed,
+    operator: "it, until you trust the project.",
+    ..RULE
+};
+
+static MINIMUM_AGE: NodeRule = NodeRule {
+    name: "release_age",
+    doc: "How old a version has to be before the lock takes it, where its source says when it was released; `24h` unless told otherwise.",
+    arguments: &[required("age", Type::Duration)],
+    ..RULE
+};
+
+static WARN_AFTER: NodeRule = NodeRule {
+    name: "warn_after",
+    doc: "After how long without a look for newer versions silo says so; `30d` unless told otherwise, `never` turns it off.",
+    arguments: &[required("after", Type::Text)],
     ..RULE
 };
 

@@ -1,9 +1,13 @@
 //! The types of values, as definitions and contracts write them: `string`, `enum:a,b`, `list<abs-path>`.
 
+use std::ops::Range as Bytes;
+
 use regex::RegexBuilder;
 
 use super::version::Range;
 use crate::document::{self, Value};
+use crate::problem::{Code, Problem};
+use crate::source::Span;
 
 /// What a value can be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -388,10 +392,24 @@ impl Pattern {
         }
     }
 
+    /// Compiles one that is written at a place, or says what is wrong there.
+    pub fn parse_at(text: &str, span: Span) -> Result<Pattern, Problem> {
+        Pattern::parse(text).map_err(|reason| {
+            Problem::new(Code::BadValue, format!("this is not a regular expression: {reason}"))
+                .at(span, "")
+                .help("put `\\` before a character that is meant as it is")
+        })
+    }
+
     /// Where it matches in a text, the text of the first group that took part; `Some(None)` when it has no groups.
     pub fn first_group(&self, text: &str) -> Option<Option<String>> {
+        Some(self.first_place(text)?.map(|group| text[group].to_string()))
+    }
+
+    /// Where it matches in a text, the bytes of the first group that took part; `Some(None)` when it has no groups.
+    pub fn first_place(&self, text: &str) -> Option<Option<Bytes<usize>>> {
         let found = self.0.captures(text)?;
-        Some(found.iter().skip(1).flatten().next().map(|group| group.as_str().to_string()))
+        Some(found.iter().skip(1).flatten().next().map(|group| group.range()))
     }
 
     /// Where it matches in a text, the text of the group of a name, when that took part.

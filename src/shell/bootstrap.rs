@@ -12,7 +12,11 @@ use silo::spec::{Arch, Distribution};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-use super::fetch::{Client, Surroundings, chain, open};
+use silo::digest::sha256_hex;
+use silo::lock::time::Time;
+
+use super::fetch::client::Ask;
+use super::fetch::{Client, Freshness, Surroundings, chain, open, snapshot};
 
 /// Why there is no root file system.
 #[derive(Debug, thiserror::Error)]
@@ -83,7 +87,7 @@ impl BootstrapError {
             ),
             BootstrapError::NoIdentifiers => Some("apt-get install uidmap, or run silo as root, or write `from=registry` at the base"),
             BootstrapError::Moved { uri: _, suite: _, found: _, locked: _ } => Some(
-                "run `silo update base`, or set SILO_APT_MIRROR to a snapshot of the archive that has that state, or pull the image from where it was built",
+                "run `silo update base`, or set SILO_APT_SNAPSHOT to the address of an archive that keeps old states (`%{moment}` stands for the moment), or pull the image from where it was built",
             ),
             BootstrapError::NoArchive(_)
             | BootstrapError::Failed { status: _, lines: _ }
@@ -113,14 +117,26 @@ pub async fn bootstrap(
     }
     check(surroundings).await?;
     progress(&format!("reading the release file of {} {suite}", distribution.name));
-    let client = Client::new(None).map_err(|error| BootstrapError::NoArchive(chain(&error)))?;
+    let client = Client::new(None, Freshness::Asked).map_err(|error| BootstrapError::NoArchive(chain(&error)))?;
+    let client = client.of(surroundings);
     let archive = open(&client, surroundings, distribution).await.map_err(BootstrapError::NoArchive)?;
-    if archive.digest != base.digest {
-        return Err(BootstrapError::Moved { uri: archive.uri, suite: suite.clone(), found: archive.digest, locked: base.digest.clone() });
-    }
+    let uri = if archive.digest == base.digest {
+        archive.source.uri.clone()
+    } else if let Some(uri) = earlier(&client, surroundings, base, suite, archive.release.snapshots.as_deref()).await {
+        uri
+    } else {
+        return Err(BootstrapError::Moved {
+            uri: archive.source.uri,
+            suite: suite.clone(),
+            found: archive.digest,
+            locked: base.digest.clone(),
+        });
+    };
     std::fs::create_dir_all(folder).map_err(|source| BootstrapError::Write { path: folder.to_path_buf(), source })?;
     let unfinished = folder.join(format!("{suite}-{short}-{}.{}.new", arch.as_str(), std::process::id()));
-    let arguments = arguments(base, distribution, &archive.uri, arch, &apt_options(surroundings, &archive.uri).await, &unfinished);
+    let uri = client.address(&format!("{uri}/"));
+    let uri = uri.trim_end_matches('/');
+    let arguments = arguments(base, distribution, uri, arch, &apt_options(surroundings, uri).await, &unfinished);
     let made = run(&arguments, base.epoch.unwrap_or(0), surroundings, progress).await;
     if let Err(error) = made {
         drop(std::fs::remove_file(&unfinished));
@@ -128,6 +144,23 @@ pub async fn bootstrap(
     }
     std::fs::rename(&unfinished, &target).map_err(|source| BootstrapError::Write { path: target.clone(), source })?;
     Ok(target)
+}
+
+/// A snapshot of the archive that has the state of the lock.
+async fn earlier(
+    client: &Client<'_>,
+    surroundings: &Surroundings,
+    base: &LockedBase,
+    suite: &str,
+    published: Option<&str>,
+) -> Option<String> {
+    for uri in snapshot::addresses(surroundings, &[Time(base.epoch?)], published) {
+        let found = client.get(&format!("{uri}/dists/{suite}/InRelease"), &Ask::default()).await;
+        if found.is_ok_and(|bytes| format!("sha256:{}", sha256_hex(&bytes)) == base.digest) {
+            return Some(uri);
+        }
+    }
+    None
 }
 
 async fn check(surroundings: &Surroundings) -> Result<(), BootstrapError> {
@@ -174,7 +207,7 @@ async fn apt_options(surroundings: &Surroundings, uri: &str) -> Vec<String> {
 
 /// Hooks are shell text run by mmdebstrap with the root as `$1`. What they hold is checked or quoted here.
 fn arguments(base: &LockedBase, distribution: &Distribution, uri: &str, arch: Arch, options: &[String], target: &Path) -> Vec<String> {
-    let Distribution { name: _, suite, sections, fetch_packages: _, packages: _ } = distribution;
+    let Distribution { name: _, suite, sections, updates: _, fetch_packages: _, packages: _ } = distribution;
     let mut list = vec![
         "--variant=minbase".to_string(),
         "--format=tar".to_string(),
@@ -194,7 +227,13 @@ fn arguments(base: &LockedBase, distribution: &Distribution, uri: &str, arch: Ar
         quoted(base.digest.trim_start_matches("sha256:"))
     );
     let restore = "mv \"$1/etc/apt/sources.list.silo\" \"$1/etc/apt/sources.list\" && rm -f \"$1/etc/apt/apt.conf.d/99mmdebstrap\"";
-    list.extend([format!("--setup-hook={setup}"), format!("--extract-hook={same}"), format!("--customize-hook={restore}")]);
+    // Engines mount these while a step runs. Where they do not exist they are made for that and removed after it, which gives their folder the
+    // time of the day, in a layer that has no other times. The name of the host that made the base is nobody's business.
+    let mounted =
+        "for file in hosts hostname resolv.conf; do rm -f \"$1/etc/$file\" && : >\"$1/etc/$file\" && chmod 0644 \"$1/etc/$file\"; done";
+    list.extend([setup].map(|hook| format!("--setup-hook={hook}")));
+    list.push(format!("--extract-hook={same}"));
+    list.extend([restore, mounted].map(|hook| format!("--customize-hook={hook}")));
     list.extend([suite.clone(), target.display().to_string()]);
     list
 }

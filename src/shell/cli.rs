@@ -4,8 +4,13 @@ use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use silo::spec::Arch;
 
 use super::failure::code;
+
+mod means;
+
+pub use means::{Hold, Locking, Making, Means, Offline};
 
 /// Declarative images for AI coding agents.
 ///
@@ -76,6 +81,8 @@ pub enum Command {
     Update(Update),
     /// List what is newer than silo.lock
     Outdated(Outdated),
+    /// Put everything that silo.lock pins into a folder, to build from it without a network
+    Vendor(Vendor),
     /// Print what the configuration compiles to
     Compile(Compile),
     /// Print an image's identity
@@ -111,14 +118,6 @@ pub enum Command {
     Agent(Vec<String>),
 }
 
-/// How far silo may go to get a lock that fits.
-#[derive(Clone, Copy, Debug, Args)]
-pub struct Locking {
-    /// Fail when silo.lock is missing or does not match silo.kdl, instead of updating it
-    #[arg(long)]
-    pub locked: bool,
-}
-
 /// `silo build`
 #[derive(Debug, Args)]
 pub struct Build {
@@ -127,7 +126,7 @@ pub struct Build {
     pub agents: Vec<String>,
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub locking: Locking,
+    pub making: Making,
     /// Run every step anew
     #[arg(long)]
     pub no_cache: bool,
@@ -176,7 +175,7 @@ pub struct Run {
     pub container: ContainerOptions,
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub locking: Locking,
+    pub making: Making,
     /// Start the version of silo.lock, and look for no newer one
     #[arg(long)]
     pub no_update: bool,
@@ -196,7 +195,7 @@ pub struct Shell {
     pub container: ContainerOptions,
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub locking: Locking,
+    pub making: Making,
 }
 
 /// `silo exec`
@@ -261,6 +260,9 @@ pub struct Lock {
     /// Write nothing; fail when silo.lock is missing or stale
     #[arg(long)]
     pub check: bool,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub offline: Offline,
     /// Not taken: who writes names means `silo update`
     #[arg(value_name = "NAME", hide = true)]
     pub names: Vec<String>,
@@ -275,6 +277,9 @@ pub struct Update {
     /// Say what would change, and write nothing
     #[arg(long)]
     pub dry_run: bool,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub offline: Offline,
     /// Print the changes as JSON
     #[arg(long)]
     pub json: bool,
@@ -283,9 +288,42 @@ pub struct Update {
 /// `silo outdated`
 #[derive(Debug, Args)]
 pub struct Outdated {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub offline: Offline,
     /// Print as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// `silo vendor`
+#[derive(Debug, Args)]
+pub struct Vendor {
+    /// The folder; several projects may share one
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+    /// Agents whose images to vendor for [default: everything that silo.lock pins]
+    #[arg(value_name = "AGENT")]
+    pub agents: Vec<String>,
+    /// Only what images of this platform need: linux/amd64 or linux/arm64 [default: both]
+    #[arg(long, value_name = "PLATFORM", value_parser = platform)]
+    pub platform: Vec<Arch>,
+    /// Remove files of the folder that this silo.lock does not name
+    #[arg(long)]
+    pub prune: bool,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub locking: Locking,
+    /// Print what was done as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `linux/amd64`, or just `amd64`.
+fn platform(text: &str) -> Result<Arch, String> {
+    let bare = text.strip_prefix("linux/").unwrap_or(text);
+    let found = Arch::ALL.into_iter().find(|arch| arch.as_str() == bare);
+    found.ok_or_else(|| format!("silo builds for {}", Arch::ALL.map(|arch| format!("linux/{}", arch.as_str())).join(" and ")))
 }
 
 /// `silo compile`
@@ -381,9 +419,10 @@ pub struct Edit {
 /// `silo doc`
 #[derive(Debug, Args)]
 pub struct Doc {
-    /// A node (`agent`), something in it (`agent.env`, `mount.mode`), or an entry of the catalog (`language/node`) [default: an overview]
+    /// A node (`agent`), something in it (`agent.env`, `mount.mode`), or an entry of the catalog (`language/node`); words may stand for its
+    /// parts (`lsp gopls`) [default: an overview]
     #[arg(value_name = "PATH")]
-    pub path: Option<String>,
+    pub path: Vec<String>,
 }
 
 /// `silo catalog`

@@ -23,11 +23,12 @@ pub mod run;
 pub mod status;
 pub mod trust;
 pub mod update;
+pub mod vendor;
 pub mod why;
 
 use std::path::Path;
 
-use super::cli::{Cli, Command, ContainerOptions, Locking};
+use super::cli::{Cli, Command, ContainerOptions, Making};
 use super::engine::Network;
 use super::failure::{Failure, system};
 use super::project::Project;
@@ -50,6 +51,7 @@ pub fn dispatch(cli: Cli, ui: &Ui) -> Result<u8, Failure> {
         Some(Command::Lock(args)) => lock::lock(ui, directory, &args),
         Some(Command::Update(args)) => update::update(ui, directory, &args),
         Some(Command::Outdated(args)) => outdated::outdated(ui, directory, &args),
+        Some(Command::Vendor(args)) => vendor::vendor(ui, directory, &args),
         Some(Command::Compile(args)) => compile::compile(ui, directory, &args),
         Some(Command::Hash(args)) => hash::hash(ui, directory, &args),
         Some(Command::Init(args)) => init::init(ui, directory, &args),
@@ -87,6 +89,7 @@ fn named(ui: &Ui, directory: Option<&Path>, words: &[String]) -> Result<u8, Fail
             "lock",
             "update",
             "outdated",
+            "vendor",
             "compile",
             "hash",
             "config",
@@ -103,7 +106,7 @@ fn named(ui: &Ui, directory: Option<&Path>, words: &[String]) -> Result<u8, Fail
         };
         return Err(Failure::Usage { message: format!("`{name}` is neither a command nor a configured agent"), help });
     }
-    run::start(ui, project, name, args, Locking { locked: false }, Keep::Configured, Network::Bridge)
+    run::start(ui, project, name, args, &Making::default().means()?, Keep::Configured, Network::Bridge)
 }
 
 /// Does work that waits on the network or an engine. Commands that need neither never start a runtime.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use silo::digest::Digest;
 use silo::launch::Launch;
 use silo::plan::ContextFile;
 
@@ -83,6 +84,8 @@ pub struct BuildRequest<'a> {
     pub dockerfile: &'a str,
     /// The build context.
     pub context: &'a BTreeMap<String, ContextFile>,
+    /// Large files of the context, by their paths there: they are read while they are sent, and checked.
+    pub files: &'a BTreeMap<String, StoredFile>,
     /// The stage that is the image; the last when absent.
     pub target: Option<String>,
     /// The tags it gets.
@@ -97,6 +100,37 @@ pub struct BuildRequest<'a> {
     pub platform: Option<String>,
     /// Whether steps done before are taken over.
     pub cache: Cache,
+    /// What steps that are done reach.
+    pub network: BuildNetwork,
+}
+
+/// A file on this machine's disk that is known by its hash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its hash.
+    pub digest: Digest,
+    /// How many bytes it has.
+    pub size: u64,
+}
+
+/// That a file's hash is another one, in words.
+pub fn differs(expected: &Digest, found: &Digest) -> String {
+    format!("its hash is {found}, and silo.lock pins {expected}")
+}
+
+/// What the steps of a build reach.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BuildNetwork {
+    /// The engine's network.
+    #[default]
+    Open,
+    /// Nothing. A step that was done with a network counts as another one, so the cache of such builds is not used.
+    None,
+    /// What was done before, with whatever network, is taken over. A step that asks for a secret, as all do that may want a network, is not
+    /// done: it fails, and says that silo is offline.
+    Kept,
 }
 
 /// Whether a build takes over what was done before.
@@ -239,6 +273,16 @@ pub enum BuildError {
     #[diagnostic(code(engine::build_refused))]
     Refused {
         /// Its words.
+        #[source]
+        source: Cause,
+    },
+    /// A file that was to be sent cannot be read, or is not what its hash says.
+    #[error("{} cannot be used", path.display())]
+    #[diagnostic(code(engine::stored))]
+    Stored {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
         #[source]
         source: Cause,
     },
@@ -459,6 +503,9 @@ pub enum EngineError {
 /// What was asked of an engine, with the object it was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Operation {
+    /// Asking what it is.
+    #[error("say what it runs on")]
+    Version,
     /// Looking an image up.
     #[error("look up the image `{0}`")]
     Find(String),

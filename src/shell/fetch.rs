@@ -4,19 +4,29 @@ pub mod client;
 pub mod endpoint;
 
 mod archive;
+pub mod cache;
 mod component;
 mod file;
 mod index;
+pub mod login;
 mod npm;
 mod outdated;
+mod packages;
+mod pinned;
 mod pypi;
 mod resolve;
+pub mod secrets;
 mod session;
+mod signature;
+pub mod snapshot;
+pub mod sources;
+pub mod wait;
 
-pub use archive::open;
-pub use client::{Client, FetchError};
+pub use archive::{mirrors, open};
+pub use client::{Client, FetchError, Freshness, Servers};
 pub use endpoint::{Expansion, Surroundings};
-pub use outdated::{Standing, outdated};
+pub use outdated::{Held, Standing, outdated};
+pub use pinned::Getter;
 pub use resolve::{Digest, Options, Part, Update, resolve};
 pub use session::Event;
 

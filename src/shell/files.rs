@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use silo::plan::{ContextFile, Tree};
 use silo::problem::{Code, Problem};
@@ -176,20 +177,27 @@ pub fn rewrite(path: &Path, text: &[u8]) -> io::Result<()> {
     write(&path, text, Some(permissions))
 }
 
+/// Creates a file that nobody else writes: what is there already, such as a link that a repository has put there or the file of another
+/// writer, is not touched. Processes of different containers may have the same number, so the time is part of the name.
+fn create_beside(folder: &Path, name: &str) -> io::Result<(PathBuf, fs::File)> {
+    let mut tries = 0;
+    loop {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let temporary = folder.join(format!(".{name}.{}-{}.tmp", std::process::id(), now.as_nanos()));
+        match fs::File::create_new(&temporary) {
+            Ok(file) => return Ok((temporary, file)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && tries < 100 => tries += 1,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
 fn write(path: &Path, text: &[u8], permissions: Option<fs::Permissions>) -> io::Result<()> {
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
-    let temporary = folder.join(format!(
-        ".{}.{}.tmp",
-        path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
-        std::process::id()
-    ));
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let (temporary, mut file) = create_beside(folder, &name)?;
     let write = || -> io::Result<()> {
-        // What a repository has put there, such as a link to somewhere else, must not be written through.
-        if temporary.symlink_metadata().is_ok() {
-            fs::remove_file(&temporary)?;
-        }
-        let mut file = fs::File::create_new(&temporary)?;
         file.write_all(text)?;
         if let Some(permissions) = permissions {
             file.set_permissions(permissions)?;

@@ -5,45 +5,63 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use silo::emit;
 use silo::identity;
-use silo::lock::{self, Lock, LockState, LockedBase, LockedImage};
-use silo::plan::{self, Instruction, Plan, Target};
+use silo::lock::time::Time;
+use silo::lock::{self, Lock, LockState, LockedImage};
+use silo::plan::{Instruction, Plan, Target};
 use silo::problem::Problems;
-use silo::spec::{BaseFrom, Distribution, ImageSpec};
+use silo::spec::ImageSpec;
 
-use super::bootstrap;
-use super::cli::Locking;
+use super::base;
+use super::cli::{Hold, Means};
 use super::command::failed;
 use super::engine::{self, docker::Docker};
-use super::engine::{BuildError, BuildEvent, BuildRequest, Cache, EngineOptions, FailedStep, Image};
-use super::facts;
+use super::engine::{BuildError, BuildEvent, BuildNetwork, BuildRequest, Cache, EngineOptions, FailedStep, Image};
 use super::failure::{Failure, system};
-use super::fetch;
+use super::fetch::{self, Servers};
 use super::files;
 use super::project::{Compiled, Project, Scope};
 use super::trust;
 use super::ui::Ui;
 use super::ui::progress::{Picture, Progress, Step, seconds};
+use super::vendor;
 
 /// A lock that fits; one that is missing or stale is brought up to date first, unless the caller forbids it.
-pub async fn ensure_lock(ui: &Ui, project: &mut Project, scope: Scope, locking: Locking) -> Result<Lock, Failure> {
+pub async fn ensure_lock(ui: &Ui, project: &mut Project, scope: Scope, means: &Means) -> Result<Lock, Failure> {
     let lock = project.read_lock(scope)?;
     match (lock::state(&project.lockable(scope)?, lock.as_ref()), lock) {
-        (LockState::Fresh, Some(lock)) => Ok(lock),
-        _ if locking.locked => project.fresh_lock(scope),
+        (LockState::Fresh, Some(lock)) => {
+            warn_of_age(ui, project, scope, &lock);
+            Ok(lock)
+        }
+        _ if means.hold == Hold::Locked => project.fresh_lock(scope),
         (LockState::Stale(changes), _) => {
             ui.say(&format!("{} does not match the configuration ({}): updating it", project.lock_name(scope), changes.join("; ")));
-            update_lock(ui, project, scope, fetch::Update::Changed).await
+            update_lock(ui, project, scope, fetch::Update::Changed, means.servers).await
         }
         (LockState::Missing | LockState::Fresh, _) => {
             ui.say(&format!("there is no {} yet: writing it", project.lock_name(scope)));
-            update_lock(ui, project, scope, fetch::Update::Changed).await
+            update_lock(ui, project, scope, fetch::Update::Changed, means.servers).await
         }
     }
 }
 
+/// Says in a line that newer versions were not looked for in a long time. That never fails.
+pub fn warn_of_age(ui: &Ui, project: &Project, scope: Scope, lock: &Lock) {
+    if let Some(words) = age(project, scope, lock) {
+        ui.warn(&words);
+    }
+}
+
+/// That newer versions were not looked for in a long time, in words.
+pub fn age(project: &Project, scope: Scope, lock: &Lock) -> Option<String> {
+    let days = lock.overdue(time()?, project.spec.lock.warn_after)?;
+    let (name, day) = (project.lock_name(scope), lock.looked?.day());
+    Some(format!("{name} is of {day}, {days} days ago: `silo update` looks for newer versions"))
+}
+
 /// Resolves what the lock does not answer, or everything, and writes it.
-pub async fn update_lock(ui: &Ui, project: &mut Project, scope: Scope, update: fetch::Update) -> Result<Lock, Failure> {
-    let resolved = resolve_lock(ui, project, scope, update).await?;
+pub async fn update_lock(ui: &Ui, project: &mut Project, scope: Scope, update: fetch::Update, servers: Servers) -> Result<Lock, Failure> {
+    let resolved = resolve_lock(ui, project, scope, update, servers).await?;
     write_lock(ui, project, scope, &resolved)?;
     Ok(resolved.new)
 }
@@ -58,7 +76,13 @@ pub struct Resolved {
 }
 
 /// Resolves what the lock does not answer, or more. Warnings are said; when anything fails, everything that fails is the failure.
-pub async fn resolve_lock(ui: &Ui, project: &mut Project, scope: Scope, update: fetch::Update) -> Result<Resolved, Failure> {
+pub async fn resolve_lock(
+    ui: &Ui,
+    project: &mut Project,
+    scope: Scope,
+    update: fetch::Update,
+    servers: Servers,
+) -> Result<Resolved, Failure> {
     let started = Instant::now();
     let old = project.read_lock(scope)?;
     // The caller's own lock starts from the committed one, so that both pin the same versions.
@@ -67,7 +91,7 @@ pub async fn resolve_lock(ui: &Ui, project: &mut Project, scope: Scope, update: 
         (Some(_), _) | (None, Scope::Shared) => old.clone(),
     };
     let image = project.lockable(scope)?;
-    let (new, problems) = look_up(ui, project, &image, start.as_ref(), update).await?;
+    let (new, problems) = look_up(ui, project, &image, start.as_ref(), update, servers).await?;
     ui.problems(&problems, &project.sources);
     Ok(Resolved { old, new, started })
 }
@@ -79,13 +103,26 @@ pub async fn look_up(
     image: &ImageSpec,
     old: Option<&Lock>,
     update: fetch::Update,
+    servers: Servers,
 ) -> Result<(Lock, Problems), Failure> {
-    let surroundings = fetch::Surroundings::of_process(trust::npmrc(project));
-    let options = fetch::Options { surroundings: &surroundings, update, resolve_image: &resolve_image };
+    let surroundings = trust::surroundings(project);
+    let options = fetch::Options {
+        surroundings: &surroundings,
+        update,
+        servers,
+        policy: &project.spec.lock,
+        now: time(),
+        resolve_image: &resolve_image,
+    };
     let report = reporter(ui);
     let resolved = fetch::resolve(image, old, &options, &report).await;
     ui.clear_transient();
     resolved.map_err(|problems| Failure::Problems { problems, sources: Box::new(project.sources.clone()) })
+}
+
+/// The time; `None` when the host's clock stands before 1970.
+pub fn time() -> Option<Time> {
+    SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|since| Time(since.as_secs()))
 }
 
 /// Asks the engine's registry for the digest of an image.
@@ -105,9 +142,17 @@ pub fn reporter(ui: &Ui) -> impl Fn(fetch::Event) + Sync {
             ui.transient(&match event {
                 fetch::Event::Asking(what) => format!("asking {what}"),
                 fetch::Event::Found { what, version } => format!("found {what} {version}"),
+                fetch::Event::Waiting { server, seconds } => waiting(&server, seconds),
             });
+        } else if let fetch::Event::Waiting { server, seconds } = event {
+            ui.say(&waiting(&server, seconds));
         }
     }
+}
+
+/// That a server wants to be left alone.
+fn waiting(server: &str, seconds: u64) -> String {
+    format!("waiting {seconds} s for {server}, which allows no more requests until then")
 }
 
 /// Writes a lock in one step, unless the file has this text already. Returns whether it was written.
@@ -149,6 +194,7 @@ pub async fn ensure(
     target: &Target,
     engine: &Docker,
     cache: Cache,
+    means: &Means,
 ) -> Result<Made, Failure> {
     let reference = compiled.reference();
     if cache == Cache::Use
@@ -157,91 +203,10 @@ pub async fn ensure(
         return Ok(Made::Found(image));
     }
     let LockedImage { base, distribution, fetch, fetch_distribution, .. } = &compiled.locked;
-    ensure_base(ui, project, base, distribution, engine).await?;
-    ensure_base(ui, project, fetch, fetch_distribution, engine).await?;
-    build(ui, project, compiled, target, &reference, engine, cache).await?;
+    base::ensure(ui, project, base, distribution, engine, means).await?;
+    base::ensure(ui, project, fetch, fetch_distribution, engine, means).await?;
+    build(ui, project, compiled, target, engine, cache, means).await?;
     Ok(Made::Built)
-}
-
-/// A base must be on the engine before a build: made here, or pulled with the caller's own login.
-async fn ensure_base(ui: &Ui, project: &Project, base: &LockedBase, distribution: &Distribution, engine: &Docker) -> Result<(), Failure> {
-    let reference = plan::base_reference(base, distribution);
-    if engine.find(&reference).await?.is_some() {
-        return Ok(());
-    }
-    match base.from {
-        BaseFrom::Registry => {
-            ui.say(&format!("pulling {reference}"));
-            let pulled = engine
-                .pull(&reference, |event| {
-                    if ui.is_live() {
-                        let bytes = event.bytes.map(|(done, total)| format!(" {} of {} MB", done / 1_000_000, total / 1_000_000));
-                        let layer = event.layer.unwrap_or_default();
-                        ui.transient(&format!("{layer} {}{}", event.status, bytes.unwrap_or_default()));
-                    }
-                })
-                .await;
-            ui.clear_transient();
-            Ok(pulled?)
-        }
-        BaseFrom::Bootstrap => make_base(ui, project, base, distribution, engine, &reference).await,
-    }
-}
-
-/// Makes a base from its distribution's packages and gives it to the engine.
-async fn make_base(
-    ui: &Ui,
-    project: &Project,
-    base: &LockedBase,
-    distribution: &Distribution,
-    engine: &Docker,
-    reference: &str,
-) -> Result<(), Failure> {
-    ui.say(&format!("making the base {} from its distribution's packages (once)", base.reference));
-    let started = Instant::now();
-    let folder = project.caller.cache_directory().join("bootstrap");
-    let surroundings = fetch::Surroundings::of_process(trust::npmrc(project));
-    let report = |line: &str| {
-        if ui.is_live() {
-            ui.transient(line);
-        }
-    };
-    let made = bootstrap::bootstrap(base, distribution, &surroundings, &folder, &report).await;
-    ui.clear_transient();
-    let tar = made.map_err(|error| Failure::Refused { message: fetch::chain(&error), help: error.help().map(str::to_string) })?;
-    let labels = BTreeMap::from([("dev.silo.base".to_string(), base.digest.clone())]);
-    engine.import_rootfs(&tar, reference, &labels).await?;
-    // The engine has it now; a copy on disk is of no more use.
-    let _ = std::fs::remove_file(&tar);
-    ui.say(&format!("made {reference} in {}", seconds(started.elapsed())));
-    Ok(())
-}
-
-/// What reaches a build besides its context, and no identity: the host's certificate authorities and the clients' own configuration.
-fn secrets(project: &Project) -> BTreeMap<String, Vec<u8>> {
-    let home = &project.caller.home;
-    let read = |path: std::path::PathBuf| std::fs::read(path).ok();
-    if project.trust.keeps_logins() {
-        return facts::certificate_bundle().and_then(read).map(|bundle| ("ca".to_string(), bundle)).into_iter().collect();
-    }
-    let npmrc = || {
-        let mut text = read(home.join(".npmrc")).unwrap_or_default();
-        if let Some(registry) = ["NPM_CONFIG_REGISTRY", "npm_config_registry"].iter().find_map(|name| std::env::var(name).ok()) {
-            text.extend_from_slice(format!("\nregistry={registry}\n").as_bytes());
-        }
-        (!text.is_empty()).then_some(text)
-    };
-    let pip = || {
-        let index = ["PIP_INDEX_URL"].iter().find_map(|name| std::env::var(name).ok());
-        match index {
-            Some(index) => Some(format!("[global]\nindex-url = {index}\n").into_bytes()),
-            None => read(home.join(".config/pip/pip.conf")).or_else(|| read(home.join(".pip/pip.conf"))),
-        }
-    };
-    [("ca", facts::certificate_bundle().and_then(read)), ("npmrc", npmrc()), ("pip", pip()), ("netrc", read(home.join(".netrc")))]
-        .into_iter()
-        .filter_map(|(id, value)| Some((id.to_string(), value?)))
-        .collect()
 }
 
 async fn build(
@@ -249,11 +214,21 @@ async fn build(
     project: &Project,
     compiled: &Compiled,
     target: &Target,
-    reference: &str,
     engine: &Docker,
     cache: Cache,
+    means: &Means,
 ) -> Result<(), Failure> {
     let started = Instant::now();
+    let files = match &means.vendor {
+        Some(folder) => vendor::beside(ui, project, &compiled.plan, engine.architecture().await?, folder, means.servers)?,
+        None => BTreeMap::new(),
+    };
+    let network = match (means.servers, &means.vendor) {
+        (Servers::Asked, _) => BuildNetwork::Open,
+        // What is vendored is done anew, and nothing else is needed. Without that, there is only what was done before.
+        (Servers::LeftAlone, Some(_)) => BuildNetwork::None,
+        (Servers::LeftAlone, None) => BuildNetwork::Kept,
+    };
     let origin = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     ui.say(&format!("building {target} ({})", compiled.short()));
     if project.is_committed() && project.image_scope() == Scope::Personal {
@@ -264,12 +239,14 @@ async fn build(
         dockerfile: &dockerfile,
         context: &compiled.plan.context,
         target: None,
-        tags: vec![reference.to_string()],
+        tags: vec![compiled.reference()],
         labels: identity::labels(&compiled.identity),
         arguments: project.proxies(),
-        secrets: secrets(project),
+        secrets: trust::secrets(project, &compiled.locked).into_iter().map(|(id, secret)| (id, secret.bytes)).collect(),
         platform: None,
         cache,
+        files: &files,
+        network,
     };
     let (events, mut received) = tokio::sync::mpsc::unbounded_channel();
     let cancel = async {
@@ -300,7 +277,8 @@ async fn build(
             ui.say(&format!("built {target} in {}", seconds(started.elapsed())));
             Ok(())
         }
-        Err(BuildError::Step(step)) => Err(explain(ui, project, &compiled.plan, &step)),
+        Err(BuildError::Step(step)) => Err(explain(ui, project, compiled, &step, network)),
+        Err(BuildError::Stored { path, source }) => Err(project.stop(vendor::damaged(&path, &source.to_string()))),
         Err(error) => Err(Failure::Build(error)),
     }
 }
@@ -343,9 +321,9 @@ fn take(ui: &Ui, plan: &Plan, progress: &mut Progress, event: BuildEvent, origin
 }
 
 /// A failed step: its own last lines, the place in the configuration that caused it, and what to try.
-fn explain(ui: &Ui, project: &Project, plan: &Plan, failed_step: &FailedStep) -> Failure {
-    let cause = failed_step.step.as_ref().and_then(|step| instruction(plan, step));
-    let problem = failed::problem(failed_step, cause);
+fn explain(ui: &Ui, project: &Project, compiled: &Compiled, failed_step: &FailedStep, network: BuildNetwork) -> Failure {
+    let cause = failed_step.step.as_ref().and_then(|step| instruction(&compiled.plan, step));
+    let problem = failed::problem(failed_step, cause, &compiled.locked, network);
     let mut problems = Problems::default();
     problems.push(problem);
     if !failed_step.log.is_empty() && !ui.is_quiet() {

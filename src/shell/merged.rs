@@ -36,9 +36,10 @@ impl Merged {
     /// Reads the files of some places; where a text stands beside a path, it is read instead of that file.
     pub fn of(caller: &Caller, places: &Places, instead: Option<(&Path, &str)>) -> Merged {
         let reading = reader::read_with(caller, places, &ContainerOptions::default(), Outside::Skip, instead);
-        let Reading { sources, mut problems, files, paths: _, complete: _, origins: _, outside: _, foreign: _, npmrc: _ } = reading;
+        let Reading { mut sources, mut problems, files, paths: _, complete: _, origins: _, outside: _, foreign: _, npmrc: _, versions } =
+            reading;
         let facts = facts::facts(&places.root, &files);
-        let (layered, found) = layers::merge(&files, &facts);
+        let (layered, found) = versions.merge(&files, &facts, &mut sources);
         problems.extend_new(found);
         Merged { sources, problems, layered, files, facts }
     }

@@ -1,12 +1,13 @@
 //! From a working directory to a decoded configuration and its lock: reading what the pipeline asks for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use silo::catalog::Catalog;
 use silo::contract;
+use silo::detect::{Taken, VersionFiles};
 use silo::digest;
 use silo::document;
 use silo::identity::{self, Identity, Preimage};
@@ -17,7 +18,7 @@ use silo::plan::{self, Plan, Target, Tree};
 use silo::problem::{Code, Problem, Problems};
 use silo::source::{Layer, Source, SourceId, Sources, Span};
 use silo::spec::decode as spec_decode;
-use silo::spec::{Backend, EnvValue, ImageSpec, Name, Spec, same_image};
+use silo::spec::{Backend, EnvValue, ImageSpec, Mirror, Mirrors, Name, Spec, same_image};
 use silo::trust::{self, CommandLine};
 
 use super::cli::ContainerOptions;
@@ -54,6 +55,12 @@ pub struct Project {
     pub outside: Vec<(String, Span)>,
     /// The project's `.npmrc`.
     pub npmrc: Option<SourceId>,
+    /// The files of the repository that say versions.
+    pub versions: VersionFiles,
+    /// The versions that the project takes from them.
+    pub taken: BTreeSet<Taken>,
+    /// The mirrors that the user's own files name, whatever the project's say.
+    own_mirrors: Mirrors,
     /// Whether the user trusts what is asked for.
     pub trust: Standing,
     /// Locks that were read: what was looked at once is what is used.
@@ -138,15 +145,17 @@ impl Project {
         let workspace = directory.canonicalize().map_err(system(format!("opening the directory {}", directory.display())))?;
         let places = Places::find(&caller, &workspace);
         let reading = reader::read(&caller, &places, options, outside);
-        let Reading { mut sources, mut problems, files, paths, complete, origins, outside, foreign, npmrc } = reading;
+        let Reading { mut sources, mut problems, files, paths, complete, origins, outside, foreign, npmrc, versions } = reading;
         editable.extend(origins.into_iter().filter(|(id, path)| is_editable(sources.get(*id).layer, path, &places)));
         let facts = facts::facts(&places.root, &files);
 
         let stop = |problems: Problems, sources: Sources| Failure::Problems { problems, sources: Box::new(sources) };
         // Files that can be read are looked at to the end, so that everything wrong is said at once; only what a stage says again about a
         // place that an earlier one complained of is left out.
-        let (layered, found) = layers::merge(&files, &facts);
+        let settled = versions.settle(&files, &facts, &mut sources);
+        let (layered, found) = layers::merge(&settled.files, &facts);
         problems.extend_new(found);
+        problems.extend_new(settled.problems(&layered.nodes));
         problems.extend_new(contract::check(&layered.nodes));
         let (spec, found) = decode(&layered, &mut sources);
         // Where a file is missing, so may be what others refer to.
@@ -160,9 +169,11 @@ impl Project {
         let (shared, found) = if foreign.is_empty() && files.iter().all(|file| file.layer.is_shared()) {
             (Some(spec.clone()), Problems::default())
         } else {
-            let (layered, _) = layers::merge(&layers::shared(&files, &foreign), &facts);
-            // The image that everybody builds keeps the contracts that everybody has.
-            let mut broken = contract::check(&layered.nodes);
+            let settled = versions.settle(&layers::shared(&files, &foreign), &facts, &mut sources);
+            let (layered, _) = layers::merge(&settled.files, &facts);
+            // The image that everybody builds keeps the contracts that everybody has, and has a version wherever it names a file for it.
+            let mut broken = settled.problems(&layered.nodes);
+            broken.extend(contract::check(&layered.nodes));
             let (spec, found) = decode(&layered, &mut sources);
             broken.extend(found);
             (spec, broken)
@@ -170,8 +181,9 @@ impl Project {
         let Some(shared) = shared.filter(|_| !found.has_errors()) else {
             return Err(stop(found, sources));
         };
+        let own_mirrors = own_mirrors(&spec, &files, &facts, &mut sources);
         let alone: Vec<File> = files.iter().filter(|file| file.layer == Layer::CommandLine).cloned().collect();
-        let own = if alone.is_empty() { None } else { decode(&layers::merge(&alone, &facts).0, &mut sources).0 };
+        let own = if alone.is_empty() { None } else { decode(&versions.merge(&alone, &facts, &mut sources).0, &mut sources).0 };
         let mut project = Project {
             caller,
             places,
@@ -185,6 +197,9 @@ impl Project {
             own: own.map(|own| CommandLine::of(&own.run)).unwrap_or_default(),
             outside,
             npmrc,
+            versions,
+            taken: settled.taken,
+            own_mirrors,
             trust: Standing::Free,
             locks: BTreeMap::new(),
             trees: BTreeMap::new(),
@@ -214,7 +229,7 @@ impl Project {
 
     /// What some files mean under some facts. A problem says under which, where they are not those of this machine.
     fn meaning(&mut self, files: &[File], facts: &Facts) -> Result<Spec, Failure> {
-        let (layered, mut problems) = layers::merge(files, facts);
+        let (layered, mut problems) = self.versions.merge(files, facts, &mut self.sources);
         let (spec, found) = decode(&layered, &mut self.sources);
         problems.extend_new(found);
         if let Some(spec) = spec.filter(|_| !problems.has_errors()) {
@@ -290,6 +305,7 @@ impl Project {
     pub fn withhold(&mut self) {
         for spec in std::iter::once(&mut self.spec).chain(self.agents.values_mut().map(|(all, _)| all)) {
             spec.run = trust::withhold(&spec.run, &self.own);
+            spec.mirrors.clone_from(&self.own_mirrors);
         }
     }
 
@@ -431,7 +447,7 @@ impl Project {
         }
         Err(Failure::Refused {
             message: format!("there is no {} here", files::FILE),
-            help: Some("`silo config init` writes one to start from".to_string()),
+            help: Some("`silo init` writes one to start from".to_string()),
         })
     }
 
@@ -584,6 +600,16 @@ fn is_editable(layer: Layer, path: &Path, places: &Places) -> bool {
         Layer::User => true,
         Layer::Catalog | Layer::System | Layer::Above(_) | Layer::Repository | Layer::Environment | Layer::CommandLine => false,
     }
+}
+
+/// What the mirrors would be without the project's files, which only the user's trust lets name some.
+fn own_mirrors(spec: &Spec, files: &[File], facts: &Facts, sources: &mut Sources) -> Mirrors {
+    let is_own = |mirror: &Mirror| sources.get(mirror.origin.source).layer.is_operator();
+    if spec.mirrors.iter().all(is_own) {
+        return spec.mirrors.clone();
+    }
+    let nodes = layers::merge(&layers::own(files), facts).0.nodes;
+    spec_decode::mirrors(&nodes, &Catalog::new(&nodes).0, sources)
 }
 
 /// Decodes a merged configuration with the built-in catalog and its own definitions.

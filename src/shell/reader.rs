@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use silo::catalog;
+use silo::detect::{self, Answer, Question, VersionFiles};
 use silo::document::{self, Document, Include, Value};
 use silo::layers::{self, File};
 use silo::problem::{Code, Problem, Problems};
@@ -40,6 +41,8 @@ pub struct Reading {
     pub foreign: Vec<usize>,
     /// The project's `.npmrc`.
     pub npmrc: Option<SourceId>,
+    /// What `version-file=` asks for.
+    pub versions: VersionFiles,
 }
 
 /// What becomes of imports of the project's files that lead out of the repository.
@@ -74,6 +77,7 @@ pub fn read_with(
         outside: Vec::new(),
         foreign: Vec::new(),
         npmrc: None,
+        versions: VersionFiles::default(),
     };
     let mut reader = Reader { caller, places, outside, reading, known: BTreeMap::new(), chain: Vec::new(), full: false, instead };
     reader.read_all(options);
@@ -186,6 +190,12 @@ impl Reader<'_> {
             self.chain.pop();
         }
         let existing = folder.map(|folder| self.existing(&document, folder, layer)).unwrap_or_default();
+        for question in detect::questions(&document) {
+            if let Some(folder) = folder {
+                let answer = self.version_file(&question, folder, layer);
+                self.reading.versions.answer(&question, answer);
+            }
+        }
         self.reading.files.push(File { imports, existing, ..File::new(layer, document) });
         let index = self.reading.files.len() - 1;
         if !layer.is_operator() && folder.is_some_and(|folder| !folder.starts_with(&self.places.root)) {
@@ -312,6 +322,34 @@ impl Reader<'_> {
         self.reading.problems.push(problem);
     }
 
+    /// What lies where a `version-file=` says: relative to the file's folder, for the user's own files to the repository's root. Nothing
+    /// outside the repository is read.
+    fn version_file(&mut self, question: &Question, folder: &Path, layer: Layer) -> Answer {
+        let Question { path, span: _ } = question;
+        if Path::new(path).is_absolute() || path.starts_with("~/") {
+            return Answer::Outside;
+        }
+        let path = (if layer.is_operator() { &self.places.root } else { folder }).join(path);
+        let Ok(real) = path.canonicalize() else {
+            let inside = path.parent().and_then(|folder| folder.canonicalize().ok()).filter(|folder| folder.starts_with(&self.places.root));
+            // A link that leads nowhere is no file, and neither is one outside.
+            let entries = inside.map(std::fs::read_dir).into_iter().flatten().flatten().take(NAMES).flatten();
+            let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+            names.sort();
+            return if path.starts_with(&self.places.root) { Answer::Missing(names) } else { Answer::Outside };
+        };
+        if !real.starts_with(&self.places.root) {
+            return Answer::Outside;
+        }
+        let name = self.name(&path.components().collect::<PathBuf>());
+        match files::read_configuration(&real, &name, document::MAX_BYTES) {
+            // It speaks for the repository, whoever asks for it.
+            Ok(Some(text)) => Answer::Text(self.reading.sources.add(Source { name, text, layer: Layer::Project(0) })),
+            Ok(None) => Answer::Missing(Vec::new()),
+            Err(problem) => Answer::Unreadable(Box::new(problem)),
+        }
+    }
+
     /// Which of the paths that its conditions ask for are there. They start at the file's folder, or for the user's own files at the
     /// repository's root, and lead nowhere out of the repository.
     fn existing(&self, document: &Document, folder: &Path, layer: Layer) -> BTreeSet<String> {
@@ -319,6 +357,9 @@ impl Reader<'_> {
         layers::questions(document).into_iter().filter(|path| is_there(start, &self.places.root, path)).collect()
     }
 }
+
+/// The most names of a folder that are looked at.
+const NAMES: usize = 1000;
 
 /// Whether a path, in which `*` stands for any characters of a name, is that of a file or folder below `start`. Links out of the repository
 /// do not count, and at most a thousand names of a folder are looked at.
@@ -331,7 +372,7 @@ fn is_there(start: &Path, root: &Path, path: &str) -> bool {
                 next.push(folder.join(segment));
                 continue;
             }
-            let names = std::fs::read_dir(&folder).into_iter().flatten().take(1000).flatten().map(|entry| entry.file_name());
+            let names = std::fs::read_dir(&folder).into_iter().flatten().take(NAMES).flatten().map(|entry| entry.file_name());
             next.extend(
                 names.filter(|name| name.to_str().is_some_and(|name| layers::matches(segment, name))).map(|name| folder.join(name)),
             );

@@ -5,16 +5,19 @@
 
 mod store;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use silo::source::{Layer, Span};
+use silo::detect::Taken;
+use silo::lock::LockedImage;
+use silo::source::{Layer, SourceId, Span};
 use silo::spec::{Hook, Name};
 use silo::trust::{self, Closure, ClosureFile, Digest, Inside, Record, Request, Role, Screen, What};
 
 use super::facts::{self, Caller};
 use super::failure::{Failure, system};
-use super::fetch::Expansion;
+use super::fetch::secrets::{Keep, Secret};
+use super::fetch::{self, Expansion, Surroundings};
 use super::files;
 use super::project::{Project, Scope};
 use super::reader::Outside;
@@ -93,13 +96,14 @@ impl Asked {
             .sources
             .iter()
             .filter(|(_, source)| matches!(source.layer, Layer::Project(_) | Layer::Local(_)))
-            .filter(|(_, source)| source.name != project.lock_name(Scope::Shared))
+            .filter(|(id, source)| source.name != project.lock_name(Scope::Shared) && !project.versions.is_read(*id))
             .map(|(id, source)| ClosureFile {
                 path: below(&root, &named(project, &source.name)),
                 role: if project.npmrc == Some(id) { Role::Registries } else { Role::Configuration },
                 bytes: source.text.clone().into_bytes(),
             })
             .collect();
+        contributed.extend(version_files(project, &root));
         let mut base = project.spec.image.base.reference.clone();
         if project.is_committed() {
             // One that cannot be read stops whatever needs it.
@@ -174,6 +178,21 @@ impl Asked {
             sources: &project.sources,
         })
     }
+}
+
+/// Of each file that says versions those that are taken from it, a line each: all that it has a say in.
+fn version_files(project: &Project, root: &Path) -> Vec<ClosureFile> {
+    let mut lines: BTreeMap<SourceId, String> = BTreeMap::new();
+    for Taken { file, of, version } in &project.taken {
+        let text = lines.entry(*file).or_default();
+        text.push_str(&format!("{of} {version}\n"));
+    }
+    let file = |(id, text): (SourceId, String)| ClosureFile {
+        path: below(root, &named(project, &project.sources.get(id).name)),
+        role: Role::Versions,
+        bytes: text.into_bytes(),
+    };
+    lines.into_iter().map(file).collect()
 }
 
 /// Takes what is not trusted out of a project that was read without the imports that lead out of the repository.
@@ -283,8 +302,25 @@ pub fn carry(project: &mut Project, path: &Path, text: &str) -> Result<(), Failu
     asked.store(&project.caller)
 }
 
+/// What a project's things are looked up with.
+pub fn surroundings(project: &Project) -> Surroundings {
+    Surroundings::of_process(npmrc(project), project.spec.mirrors.clone())
+}
+
+/// What a build gets besides its context, and no identity: the host's certificate authorities, the clients' own configuration, mirrors.
+pub fn secrets(project: &Project, image: &LockedImage) -> BTreeMap<String, Secret> {
+    let keep = if project.trust.keeps_logins() { Keep::Logins } else { Keep::Nothing };
+    let surroundings = surroundings(project);
+    let mirrors = [&image.distribution, &image.fetch_distribution].map(|distribution| fetch::mirrors(&surroundings, distribution));
+    let mut archives: Vec<String> = mirrors.into_iter().flatten().map(|uri| format!("mirror {uri}\n")).collect();
+    let snapshots = fetch::snapshot::addresses(&surroundings, &image.snapshots, None);
+    archives.extend(snapshots.iter().map(|uri| format!("snapshot {uri}\n")));
+    archives.extend(fetch::snapshot::moments(&image.snapshots).map(|moment| format!("moment {moment}\n")));
+    fetch::secrets::secrets(&surroundings, facts::certificate_bundle(), &archives, keep)
+}
+
 /// The project's `.npmrc`, and whether it gets the values of the host that it asks for.
-pub fn npmrc(project: &Project) -> Option<(String, Expansion)> {
+fn npmrc(project: &Project) -> Option<(String, Expansion)> {
     let text = project.sources.get(project.npmrc?).text.clone();
     Some((text, if project.trust.is_withheld() { Expansion::Withheld } else { Expansion::Host }))
 }
@@ -334,7 +370,7 @@ fn requests(project: &Project) -> Vec<(Request, bool)> {
         .map(|request| {
             let present = match &request.what {
                 What::Variable(name) => request.is_of_project(&project.sources) || std::env::var_os(name.as_str()).is_some(),
-                What::Mount { .. } | What::Import(_) | What::Registry(_) | What::Logins(_) | What::Proxy(_) => true,
+                What::Mount { .. } | What::Import(_) | What::Registry(_) | What::Logins(_) | What::Proxy(_) | What::Mirror { .. } => true,
             };
             (request, present)
         })

@@ -145,9 +145,13 @@ impl Ui {
         })
     }
 
-    /// Talk of several lines, which hold nothing that moves the cursor.
+    /// Talk of several lines, which hold nothing that moves the cursor. On a terminal lines that are too long are folded below themselves.
     pub fn show(&self, text: &str) {
-        self.talk(text);
+        if self.is_attended() {
+            self.talk(&page::folded(text, self.width));
+        } else {
+            self.talk(text);
+        }
     }
 
     /// Whether somebody sits there who reads what is said.

@@ -6,6 +6,8 @@
 mod agent;
 mod base;
 mod component;
+mod lock;
+mod mirror;
 mod option;
 mod run;
 mod servers;
@@ -23,8 +25,8 @@ use crate::schema::surely;
 use crate::source::{Sources, Span};
 
 use super::{
-    Cause, Component, ComponentId, Hook, ImageLayer, ImageSpec, Kind, LspServer, McpServer, Name, RunAs, RunEnv, RunSpec, Spec, Step,
-    Template,
+    Cause, Component, ComponentId, Hook, ImageLayer, ImageSpec, Kind, LspServer, McpServer, Mirrors, Name, RunAs, RunEnv, RunSpec, Spec,
+    Step, Template,
 };
 pub(crate) use run::CONTROL_SOCKETS;
 use run::Choice;
@@ -35,21 +37,15 @@ use text::{heading, suggestion};
 ///
 /// The spec is `None` when there are errors. `define` nodes are read from the catalog, which [`Catalog::new`] made from the same nodes.
 pub fn decode(nodes: &[Node], catalog: &Catalog, sources: &mut Sources) -> (Option<Spec>, Problems) {
-    let mut decoder = Decoder {
-        catalog,
-        sources,
-        problems: Problems::default(),
-        definitions: BTreeMap::new(),
-        requests: BTreeMap::new(),
-        waiting: Vec::new(),
-        components: BTreeMap::new(),
-        places: BTreeMap::new(),
-        lsp: BTreeMap::new(),
-        mcp: BTreeMap::new(),
-    };
+    let mut decoder = Decoder::new(catalog, sources);
     let spec = decoder.spec(nodes);
     let problems = decoder.problems;
     (spec.filter(|_| !problems.has_errors()), problems)
+}
+
+/// Decodes the mirrors of merged nodes alone; those that are wrong are not among them.
+pub fn mirrors(nodes: &[Node], catalog: &Catalog, sources: &mut Sources) -> Mirrors {
+    Decoder::new(catalog, sources).mirrors(nodes)
 }
 
 /// What is known so far.
@@ -90,6 +86,23 @@ struct Places {
     path: Vec<Template>,
 }
 
+impl<'a> Decoder<'a> {
+    fn new(catalog: &'a Catalog, sources: &'a mut Sources) -> Decoder<'a> {
+        Decoder {
+            catalog,
+            sources,
+            problems: Problems::default(),
+            definitions: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            waiting: Vec::new(),
+            components: BTreeMap::new(),
+            places: BTreeMap::new(),
+            lsp: BTreeMap::new(),
+            mcp: BTreeMap::new(),
+        }
+    }
+}
+
 impl Decoder<'_> {
     fn spec(&mut self, nodes: &[Node]) -> Option<Spec> {
         let bases = self.base(nodes);
@@ -103,6 +116,8 @@ impl Decoder<'_> {
         let Choice { backend, agent: default_agent, updates } = self.choice(nodes);
         let agents = self.agents(default_agent.as_ref());
         self.components();
+        let lock = self.policy(nodes);
+        let mirrors = self.mirrors(nodes);
         self.servers();
         self.unused();
 
@@ -131,7 +146,7 @@ impl Decoder<'_> {
         let (base, fetch) = bases?;
         let components = std::mem::take(&mut self.components).into_values().filter(|component| component.id.kind != Kind::Agent).collect();
         let image = ImageSpec { base, fetch, layers, components, agents: images, pre_build, post_build, env: variables.image };
-        Some(Spec { image, run })
+        Some(Spec { image, run, lock, mirrors })
     }
 
     /// Scripts that an image is built with.

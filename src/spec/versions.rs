@@ -12,6 +12,8 @@ pub struct Versions {
     pub form: IndexForm,
     /// What stands before each version: `v`, `go`, `jdk-`. What begins otherwise is no version of this thing.
     pub prefix: String,
+    /// Channels of which the list itself has no mark: the word, and the beginnings of the versions in it.
+    pub channels: Vec<(String, Vec<String>)>,
 }
 
 /// Where a list of versions is.
@@ -23,10 +25,12 @@ pub enum IndexPlace {
     Github(String),
 }
 
-/// How to read a list of versions.
+/// How to read a list of versions. In an expression the group `version`, or the first one, is the version, `build` the number of its build,
+/// and `date` its day.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IndexForm {
-    /// Each line is a version, or what the expression finds in it: the group `version`, or the first one; the group `date` is its day.
+    /// Each line is a version, or what the expression finds in it. With a group `channel` and none `version` the line is that day's version of a
+    /// channel: `nightly-2026-11-20`.
     Lines(Option<Pattern>),
     /// JSON.
     Json(JsonIndex),
@@ -40,6 +44,8 @@ pub enum IndexForm {
 pub struct JsonIndex {
     /// The versions: `*/version`.
     pub version: String,
+    /// What of the text there is the version; a text that it does not match counts for nothing.
+    pub pattern: Option<Pattern>,
     /// Their dates: `2024-05-02`, or that with a time.
     pub date: Option<String>,
     /// Whether it is supported for a long time: `true`, or a name, which is a channel too.

@@ -13,12 +13,14 @@ const CHANGES: usize = 36;
 const VALUES: &str = "values of this machine";
 const FILES: &str = "files and folders of this machine";
 const IMPORTS: &str = "configuration outside the repository";
+const MIRRORS: &str = "other places to fetch from";
 
 fn group_of(what: &What) -> &'static str {
     match what {
         What::Variable(_) | What::Registry(_) | What::Logins(_) | What::Proxy(_) => VALUES,
         What::Mount { .. } => FILES,
         What::Import(_) => IMPORTS,
+        What::Mirror { .. } => MIRRORS,
     }
 }
 
@@ -58,7 +60,7 @@ pub struct Inside {
 pub fn screen(screen: &Screen<'_>) -> String {
     let Screen { project, requests, inside, files, digest, difference, sources } = *screen;
     let mut out = vec![format!("{project} asks for this:")];
-    for title in [VALUES, FILES, IMPORTS] {
+    for title in [VALUES, FILES, IMPORTS, MIRRORS] {
         let those = || requests.iter().filter(|(request, _)| group_of(&request.what) == title);
         let mut lines: Vec<String> = those().filter(|(_, present)| *present).map(|(request, _)| line(request, sources)).collect();
         lines.extend(absent(those().filter(|(_, present)| !present).map(|(request, _)| request), sources));

@@ -1,26 +1,33 @@
 use std::cmp::Ordering;
 
-use silo::lock::apt::{Index, compare, upstream, upstream_fits};
+use silo::lock::apt::index::{Extract, Index, Priority, Relation};
+use silo::lock::apt::{compare, upstream, upstream_fits};
 use silo::lock::checksum::Sum;
 use silo::lock::{checksum, release};
 
-const INDEX: &str = "Package: git\nVersion: 1:2.39.2-1\nDescription: x\n Package: not-this\n\nPackage: git\nVersion: 1:2.39.5-0+deb12u3\n\nPackage: gitk\nVersion: 9\n\nPackage: mawk\nVersion: 1.3\nProvides: awk (= 1), other\n\nPackage: jq\nVersion: 1.6-2.1";
+const INDEX: &str = "Package: git\nVersion: 1:2.39.2-1\nArchitecture: amd64\nDescription: x\n Package: not-this\n\nPackage: git\nVersion: 1:2.39.5-0+deb12u3\n\nPackage: gitk\nVersion: 9\n\nPackage: mawk\nEssential: yes\nVersion: 1.3\nProvides: awk (= 1), other\nFilename: pool/m/mawk_1.3_amd64.deb\nSHA256: AB\nDepends: git (>= 1:2) | x:any, y\nPre-Depends: z (<< 3~)\nBreaks: old\nArchitecture: all\nPriority: required\n\nPackage: jq\nVersion: 1.6-2.1";
 
 #[test]
 fn an_index_is_read_in_pieces_of_any_size() {
     for size in [1, 2, 7, 64, 10_000] {
-        let mut index = Index::new(["git", "jq", "awk", "missing"]);
-        INDEX.as_bytes().chunks(size).for_each(|piece| index.push(piece));
-        let (found, provided) = index.finish();
-        assert_eq!(
-            found.into_iter().collect::<Vec<_>>(),
-            [("git".to_string(), "1:2.39.5-0+deb12u3".to_string()), ("jq".to_string(), "1.6-2.1".to_string())]
-        );
-        assert_eq!(provided.keys().collect::<Vec<_>>(), ["awk"]);
+        let mut extract = Extract::default();
+        INDEX.as_bytes().chunks(size).for_each(|piece| extract.push(piece));
+        let index = Index::new(extract.finish());
+        let newest = |name: &str| index.newest(name).map(|entry| entry.version);
+        assert_eq!(newest("git").as_deref(), Some("1:2.39.5-0+deb12u3"));
+        assert_eq!(newest("jq").as_deref(), Some("1.6-2.1"));
+        assert_eq!(index.entries("git").count(), 2);
+        for missing in ["awk", "missing", "", "gi", "zz", "a"] {
+            assert_eq!(newest(missing), None, "{missing}");
+        }
+        assert_eq!(index.providers("awk").collect::<Vec<_>>(), ["mawk"]);
+        assert_eq!(index.base().collect::<Vec<_>>(), ["mawk"]);
+        let mawk = index.newest("mawk").unwrap();
+        assert!(mawk.all && mawk.priority == Priority::Required && mawk.path == "pool/m/mawk_1.3_amd64.deb" && mawk.sha256 == "ab");
+        let words = |list: &[Relation]| list.iter().map(Relation::to_string).collect::<Vec<_>>().join(" | ");
+        assert_eq!(mawk.depends.iter().map(|group| words(group)).collect::<Vec<_>>(), ["git (>= 1:2) | x", "y", "z (<< 3~)"]);
+        assert_eq!((words(&mawk.conflicts), words(&mawk.provides)), ("old".to_string(), "awk (= 1) | other".to_string()));
     }
-    let mut index = Index::new(["git=1:2.39.2-1"]);
-    index.push(INDEX.as_bytes());
-    assert_eq!(index.finish().0["git"], "1:2.39.2-1");
 }
 
 #[test]
@@ -45,12 +52,14 @@ fn versions_are_ordered_as_dpkg_orders_them() {
 
 #[test]
 fn a_release_file_is_read_with_its_signature() {
-    let text = "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\nSuite: oldstable\nCodename: bookworm\nDate: Sat, 11 Jul 2026 10:16:37 UTC\nMD5Sum:\n 0ed6  1 main/binary-amd64/Packages.gz\nSHA256:\n ABCD  12084798 main/binary-amd64/Packages.gz\n-----BEGIN PGP SIGNATURE-----\nCodename: forged\n";
+    let text = "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\nSuite: oldstable\nCodename: bookworm\nDate: Sat, 11 Jul 2026 10:16:37 UTC\nValid-Until: Sat, 18 Jul 2026 10:16:37 UTC\nSnapshots: https://old.test/@SNAPSHOTID@/\nMD5Sum:\n 0ed6  1 main/binary-amd64/Packages.gz\nSHA256:\n ABCD  12084798 main/binary-amd64/Packages.gz\n-----BEGIN PGP SIGNATURE-----\nCodename: forged\n";
     let release = release::parse(text);
     assert_eq!(release.codename.as_deref(), Some("bookworm"));
     assert_eq!(release.suite.as_deref(), Some("oldstable"));
     // `date -d 'Sat, 11 Jul 2026 10:16:37 UTC' +%s`
     assert_eq!(release.date, Some(1_783_764_997));
+    assert_eq!(release.valid_until, Some(1_783_764_997 + 7 * 86_400));
+    assert_eq!(release.snapshots.as_deref(), Some("https://old.test/@SNAPSHOTID@/"));
     assert_eq!(release.sha256["main/binary-amd64/Packages.gz"], ("abcd".to_string(), 12_084_798));
     assert_eq!(release::epoch("Thu, 01 Jan 1970 00:00:00 GMT"), Some(0));
     assert_eq!(release::epoch("Thu, 29 Feb 2024 12:00:00 UTC"), Some(1_709_208_000));

@@ -2,15 +2,15 @@ use std::sync::Mutex;
 
 use super::image;
 use super::shell::bootstrap::{BootstrapError, bootstrap, usual_mirror};
-use super::shell::fetch::{Client, Surroundings, open};
+use super::shell::fetch::{Client, Freshness, Surroundings, open};
 use silo::digest::sha256_hex;
 use silo::lock::LockedBase;
-use silo::spec::{BaseFrom, Distribution};
+use silo::spec::{BaseFrom, Distribution, Mirrors};
 
 async fn base() -> (LockedBase, Distribution, Surroundings) {
     let distribution = image("base \"debian:bookworm\" from=bootstrap\n").base.distribution;
-    let surroundings = Surroundings::of_process(None);
-    let archive = open(&Client::new(None).unwrap(), &surroundings, &distribution).await.unwrap();
+    let surroundings = Surroundings::of_process(None, Mirrors::default());
+    let archive = open(&Client::new(None, Freshness::Asked).unwrap(), &surroundings, &distribution).await.unwrap();
     let base = LockedBase {
         reference: "debian:bookworm".to_string(),
         from: BaseFrom::Bootstrap,

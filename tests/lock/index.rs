@@ -2,6 +2,7 @@
 
 use silo::lock::checksum::{self, Sum};
 use silo::lock::index::{choose, read};
+use silo::lock::time::{Cutoff, Time};
 use silo::lock::version::{Request, is_preview};
 use silo::spec::Versions;
 
@@ -18,7 +19,7 @@ fn versions(node: &str) -> Versions {
 }
 
 fn chosen(versions: &Versions, text: &str, request: &str) -> Result<String, String> {
-    choose(&Request::parse(request), &read(versions, text).unwrap())
+    choose(&Request::parse(request), &read(versions, text).unwrap(), &Cutoff::NONE).map(|entry| entry.version.clone())
 }
 
 const NODE: &str = r#"[
@@ -53,7 +54,7 @@ fn a_list_with_long_supported_lines() {
     assert_eq!(no(">=30"), "there is no version `>=30`: the newest is 25.2.0");
     assert_eq!(no("ltss"), "there is no channel `ltss`, did you mean `lts`?; the newest version is 25.2.0");
     let list = read(&node, NODE).unwrap();
-    assert_eq!(list.last().unwrap().date, Some(1_762_819_200), "11 November 2025");
+    assert_eq!(list.last().unwrap().date, Time::parse("2025-11-11T23:59:59Z"));
     assert!(read(&node, "<html>").is_err());
     assert!(read(&node, "[]").is_err());
 }
@@ -100,12 +101,37 @@ fn lists_of_other_shapes() {
     let rust = versions(
         r##"versions "https://static.rust-lang.org/manifests.txt" match=#"/dist/(?<date>\d{4}-\d\d-\d\d)/channel-rust-(?<version>\d+\.\d+\.\d+)\.toml$"#"##,
     );
+    let daily = versions(
+        r##"versions "https://static.rust-lang.org/manifests.txt" match=#"/dist/(?<date>\d{4}-\d\d-\d\d)/channel-rust-(?:(?<version>\d+\.\d+\.\d+)|(?<channel>nightly|beta))\.toml$"#"##,
+    );
     let text = "static.rust-lang.org/dist/2025-08-07/channel-rust-1.89.0.toml\nstatic.rust-lang.org/dist/2025-08-07/channel-rust-stable.toml\n\
                 static.rust-lang.org/dist/2025-08-08/channel-rust-nightly.toml\nstatic.rust-lang.org/dist/2025-08-07/channel-rust-1.89.toml\n\
                 static.rust-lang.org/dist/2025-10-30/channel-rust-1.91.0.toml\n";
     assert_eq!(chosen(&rust, text, "stable").as_deref(), Ok("1.91.0"));
     assert_eq!(chosen(&rust, text, "1.89").as_deref(), Ok("1.89.0"));
-    assert_eq!(read(&rust, text).unwrap()[0].date, Some(1_754_524_800));
+    assert_eq!(read(&rust, text).unwrap()[0].date, Time::parse("2025-08-07T23:59:59Z"));
+    // A channel has a version a day, which is called by it.
+    let text = format!(
+        "{text}static.rust-lang.org/dist/2025-11-20/channel-rust-nightly.toml\nstatic.rust-lang.org/dist/2025-11-01/channel-rust-beta.toml\n"
+    );
+    for (request, version) in [
+        ("nightly", "nightly-2025-11-20"),
+        ("nightly-2025-08-08", "nightly-2025-08-08"),
+        ("beta", "beta-2025-11-01"),
+        ("stable", "1.91.0"),
+        ("latest", "1.91.0"),
+        ("1.89", "1.89.0"),
+    ] {
+        assert_eq!(chosen(&daily, &text, request).as_deref(), Ok(version), "{request}");
+    }
+    let young = Cutoff::of_age(Time::parse("2025-11-21T12:00:00Z").unwrap(), 86_400);
+    let nightly = choose(&Request::parse("nightly"), &read(&daily, &text).unwrap(), &young).map(|entry| entry.version.clone());
+    assert_eq!(nightly.as_deref(), Ok("nightly-2025-08-08"), "that of yesterday is not a day old at noon");
+    assert!(chosen(&daily, &text, "nightly-2025-08-09").is_err() && chosen(&daily, &text, "nigthly").unwrap_err().contains("`nightly`"));
+    assert_eq!(Request::parse("nightly-2025-08-09").whole(), Some("nightly-2025-08-09"), "it needs no list");
+    for word in ["nightly-2025-8-9", "nightly", "-2025-08-09", "9-2025-08-09", "nightly-2025-08-09-x86"] {
+        assert_eq!(silo::lock::version::day_of(word), None, "{word}");
+    }
 
     let elixir = versions(
         r##"versions "https://builds.hex.pm/builds/elixir/builds.txt" match=#"^v(?<version>\d+\.\d+\.\d+\S*) \S+ (?<date>\S+)"#"##,
@@ -126,11 +152,14 @@ fn lists_of_other_shapes() {
     assert_eq!(chosen(&dotnet, text, "8").as_deref(), Ok("8.0.416"));
 
     let java = versions(
-        r#"versions "https://mise-java.jdx.dev/jvm/ga/linux/%{arch.uname}.json" json="*/version" { only "*/vendor" "microsoft"; only "*/image_type" "jdk"; }"#,
+        r#"versions "https://mise-java.jdx.dev/jvm/ga/linux/%{arch.uname}.json" json="*/version" { only "*/vendor" "microsoft"; only "*/image_type" "jdk"; channel "lts" "8" "11" "17" "21" "25"; }"#,
     );
     let text = r#"[{"vendor":"temurin","version":"25.0.1+8","image_type":"jdk"},{"vendor":"microsoft","version":"21.0.9","image_type":"jdk"},
         {"vendor":"microsoft","version":"17.0.17","image_type":"jdk"},{"vendor":"microsoft","version":"22.0.0","image_type":"jre"}]"#;
     assert_eq!(chosen(&java, text, "latest").as_deref(), Ok("21.0.9"));
+    let text = text.replace("]", ",{\"vendor\":\"microsoft\",\"version\":\"22.0.2\",\"image_type\":\"jdk\"},{\"vendor\":\"microsoft\",\"version\":\"11.0.29\",\"image_type\":\"jdk\"}]");
+    assert_eq!(chosen(&java, &text, "latest").as_deref(), Ok("22.0.2"));
+    assert_eq!(chosen(&java, &text, "lts").as_deref(), Ok("21.0.9"), "2 is not the beginning of 21, and 22 is no line with long support");
 
     let plain = versions(r#"versions "https://x.test/stable.txt" prefix="v""#);
     assert_eq!(chosen(&plain, "v1.34.2\n", "latest").as_deref(), Ok("1.34.2"));

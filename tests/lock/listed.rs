@@ -37,7 +37,7 @@ async fn a_beginning_is_found_in_a_list_that_has_the_checksums_too() {
     );
     answers.insert("/index.json", vec![(200, "", list.into_bytes())]);
     let server = serve(answers).await;
-    let surroundings = surroundings(folder.path(), &[("SILO_APT_MIRROR", &server.address)]);
+    let surroundings = surroundings(folder.path(), &[("SILO_APT_MIRROR", &server.mirror)]);
     let install = format!(
         "versions \"{0}/index.json\" json=\"*/version\" prefix=\"v\"\ndownload \"{0}/x-%{{version}}-%{{arch}}.tgz\"",
         server.address
@@ -69,7 +69,7 @@ async fn a_sha512_is_compared_and_the_lock_keeps_the_sha256() {
     answers.insert("/x-10.0.100.tgz", vec![(200, "", b"sdk".to_vec())]);
     answers.insert("/x-9.0.307.tgz", vec![(200, "", b"sdk".to_vec())]);
     let server = serve(answers).await;
-    let surroundings = surroundings(folder.path(), &[("SILO_APT_MIRROR", &server.address)]);
+    let surroundings = surroundings(folder.path(), &[("SILO_APT_MIRROR", &server.mirror)]);
     let install = format!(
         "download \"{0}/x-%{{version}}.tgz\" {{ checksums \"{0}/%{{version.major}}.%{{version.minor}}/list.json\"; }}",
         server.address
@@ -112,10 +112,8 @@ async fn releases_of_a_repository_are_read_page_by_page() {
         answers.insert(Box::leak(format!("/x-{version}").into_boxed_str()), vec![(200, "", b"x".to_vec())]);
     }
     let server = serve(answers).await;
-    let surroundings = surroundings(
-        folder.path(),
-        &[("SILO_APT_MIRROR", &server.address), ("GITHUB_API_URL", &server.address), ("GITHUB_TOKEN", "t0ken")],
-    );
+    let surroundings =
+        surroundings(folder.path(), &[("SILO_APT_MIRROR", &server.mirror), ("GITHUB_API_URL", &server.address), ("GITHUB_TOKEN", "t0ken")]);
     let install = format!("versions github-releases=\"acme/x\" prefix=\"v\"\ndownload \"{}/x-%{{version}}\"", server.address);
     let found = async |request: &str| only(&locked(&tool(&install, request), None, &surroundings).await.0.unwrap().0).clone();
     let latest = found("latest").await;
@@ -142,7 +140,7 @@ async fn a_spent_limit_is_explained_and_an_exact_version_goes_on() {
     answers.insert("/repos/acme/x/releases/tags/v1.8.0", vec![(403, spent, Vec::new())]);
     answers.insert("/x-1.8.0", vec![(200, "", b"x".to_vec())]);
     let server = serve(answers).await;
-    let mut surroundings = surroundings(folder.path(), &[("SILO_APT_MIRROR", &server.address), ("GITHUB_API_URL", &server.address)]);
+    let mut surroundings = surroundings(folder.path(), &[("SILO_APT_MIRROR", &server.mirror), ("GITHUB_API_URL", &server.address)]);
     surroundings.variables.remove("GITHUB_TOKEN");
     surroundings.variables.remove("GH_TOKEN");
     let install = format!("versions github-releases=\"acme/x\" prefix=\"v\"\ndownload \"{}/x-%{{version}}\"", server.address);
@@ -154,4 +152,54 @@ async fn a_spent_limit_is_explained_and_an_exact_version_goes_on() {
     assert_eq!(hashes(only(&lock)), [(sha256_hex(b"x").as_str(), Trust::FirstUse)]);
     let warning = problems.iter().next().unwrap();
     assert!(warning.code == Code::LockFallback && warning.message.contains("seen first"), "{warning:?}");
+}
+
+/// A part of the list as it is published.
+fn pythons(address: &str) -> String {
+    let entry = |version: &str, day: &str, triple: &str, sha256: &str| {
+        format!(
+            r#""cpython-{version}-{triple}-{day}": {{ "name": "cpython", "major": 3, "prerelease": "",
+                "url": "{address}/astral-sh/python-build-standalone/releases/download/{day}/cpython-{version}%2B{day}-{triple}-install_only_stripped.tar.gz",
+                "sha256": "{sha256}" }}"#
+        )
+    };
+    let (amd64, arm64) = ("x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu");
+    let rows = [
+        entry("3.13.0rc2", "20240909", amd64, &"1".repeat(64)),
+        entry("3.12.7", "20241008", amd64, &"2".repeat(64)),
+        entry("3.12.7", "20241016", amd64, &"3".repeat(64)),
+        entry("3.12.7", "20241016", arm64, &"4".repeat(64)),
+        entry("3.12.9", "20241016", "aarch64-apple-darwin", &"5".repeat(64)),
+        entry("3.11.10", "20241016", "x86_64-unknown-linux-musl", &"6".repeat(64)),
+    ];
+    format!("{{{}}}", rows.join(","))
+}
+
+#[tokio::test]
+async fn a_python_that_the_distribution_lacks_is_found_with_its_build_and_checksums() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut answers = archive();
+    let server = {
+        // The list names its own server, which is known when it listens.
+        answers
+            .insert("/astral-sh/uv/main/crates/uv-python/download-metadata.json", vec![(200, "", pythons("https://x.test").into_bytes())]);
+        serve(answers).await
+    };
+    let surroundings = surroundings(folder.path(), &[("SILO_APT_MIRROR", &server.mirror)]);
+    let definition = include_str!("../../images/language/python.kdl");
+    let install = &definition[definition.find("    install standalone {").unwrap()..];
+    let install = &install[..install.find("\n    }\n").unwrap() + 7];
+    let install = install.replace("https://raw.githubusercontent.com", &server.address).replace("https://github.com", "https://x.test");
+    let text =
+        |version: &str| format!("define tool x {{\n{install}\n}}\nbase \"debian:bookworm\" from=bootstrap\ntool x version=\"{version}\"\n");
+    for version in ["3.12", "3.12.7", ">=3.12", "latest"] {
+        let (lock, problems) = locked(&text(version), None, &surroundings).await.0.unwrap();
+        assert!(problems.is_empty(), "{problems:?}");
+        assert_eq!(only(&lock).version, "3.12.7+20241016", "the newest build, of Linux with glibc, and no preview");
+        assert_eq!(only(&lock).released.map(|time| time.day()).as_deref(), Some("2024-10-16"));
+        assert_eq!(hashes(only(&lock)), [("3".repeat(64).as_str(), Trust::Published), ("4".repeat(64).as_str(), Trust::Published)]);
+    }
+    let problems = locked(&text("3.11"), None, &surroundings).await.0.unwrap_err();
+    let message = &problems.iter().next().unwrap().message;
+    assert!(message.contains("there is no version `3.11`") && message.contains("3.12.7+20241016"), "{message}");
 }

@@ -1,10 +1,11 @@
 //! Newer agents over a lock that stays as it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::image;
-use super::state::answered;
-use silo::lock::{AptPackage, Artifact, Lock, LockState, LockedComponent, apply, overlaid, state};
+use crate::support::answers::lock as answered;
+use silo::lock::apt::solve::Role;
+use silo::lock::{AptPackage, Artifact, Lock, LockState, LockedComponent, Package, apply, overlaid, state};
 use silo::spec::{Arch, ComponentId, Kind, Name};
 
 const TEXT: &str = "base \"debian:bookworm\" from=bootstrap\ntool jq\nagent claude\nagent codex\n";
@@ -33,7 +34,7 @@ fn only_the_one_agent_is_newer_and_the_lock_still_fits() {
     assert!(apply(&image(TEXT), &lock).0.is_some());
     for (before, after) in committed.components.iter().zip(&lock.components) {
         if before.id == id("claude") {
-            assert_eq!((before.version.as_str(), after.version.as_str()), ("1.2.3", "1.3.0"));
+            assert_eq!((before.version.as_str(), after.version.as_str()), ("1.1.2", "1.3.0"));
         } else {
             assert_eq!(before, after);
         }
@@ -43,7 +44,7 @@ fn only_the_one_agent_is_newer_and_the_lock_still_fits() {
 
 #[test]
 fn what_is_not_newer_is_not_taken() {
-    for version in ["1.2.3", "1.2.2", "1.2.3-rc.1", "0.9"] {
+    for version in ["1.1.2", "1.1.1", "1.1.2-rc.1", "0.9"] {
         let (committed, overlay) = two(version);
         assert_eq!(overlaid(&committed, &overlay, &id("claude")), None, "{version}");
     }
@@ -72,11 +73,14 @@ fn what_was_chosen_for_another_base_is_not_taken() {
     let mut other = overlay.clone();
     other.base.reference = "debian:trixie".to_string();
     assert_eq!(overlaid(&committed, &other, &id("claude")), None);
-    // The same release a day later is as good, but not for packages of its archive.
+    // The same release a day later is as good, but packages have to be among those whose files are locked.
     let mut later = overlay.clone();
     later.base.digest = "sha256:01".to_string();
     assert!(overlaid(&committed, &later, &id("claude")).is_some());
     let package = AptPackage { name: "claude".to_string(), versions: BTreeMap::from([(Arch::Amd64, "1.3.0".to_string())]) };
-    component(&mut later, "claude").artifacts = vec![Artifact::Apt(package)];
+    component(&mut later, "claude").artifacts = vec![Artifact::Apt(package.clone())];
     assert_eq!(overlaid(&committed, &later, &id("claude")), None);
+    let mut committed = committed;
+    committed.packages = vec![Package { pin: package, files: BTreeMap::new(), needs: BTreeSet::new(), role: Role::Asked }];
+    assert!(overlaid(&committed, &later, &id("claude")).is_some());
 }

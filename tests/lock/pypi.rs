@@ -49,14 +49,20 @@ fn the_newest_version_with_wheels_for_all_architectures_wins() {
             ("3.0", &["uv-3.0-py3-none-any.whl|>=3.99"]),
         ]),
     );
+    // The distribution's Python stays at the third number that it came with, so that counts too.
+    registry.projects.insert(
+        "patch".to_string(),
+        project(&[("1", &["patch-1-py3-none-any.whl|>=3.11.2"]), ("2", &["patch-2-py3-none-any.whl|>=3.11.5"])]),
+    );
     needless(&mut registry);
+    assert_eq!(files(&[root("patch", "")], &registry), ["patch-1-py3-none-any.whl"]);
     assert_eq!(
         files(&[root("UV", "latest")], &registry),
         ["uv-1.0-py3-none-manylinux2014_aarch64.whl arm64", "uv-1.0-py3-none-manylinux_2_17_x86_64.manylinux2014_x86_64.whl amd64"]
     );
     assert_eq!(files(&[root("uv", "2.0rc1")], &registry), ["uv-2.0rc1-py3-none-any.whl"]);
     let Err(Unsolved::Failed(reasons)) = resolve(&[root("uv", "1.1.*")], &Target::default(), &registry) else { panic!() };
-    assert!(reasons[0].contains("wheels for Linux"), "{reasons:?}");
+    assert!(reasons[0].contains("wheels for Python 3.11.2 on Linux (glibc 2.36)"), "{reasons:?}");
     let Err(Unsolved::Failed(reasons)) = resolve(&[root("uv", "9")], &Target::default(), &registry) else { panic!() };
     assert!(reasons[0].contains("on PyPI there is no version `9`: the newest is 3.0"), "{reasons:?}");
 }
@@ -76,7 +82,7 @@ fn compiled_wheels_are_for_the_right_python() {
         files(&[root("c", "")], &registry),
         ["c-1.0-cp311-cp311-manylinux2014_aarch64.whl arm64", "c-1.0-cp311-cp311-manylinux2014_x86_64.whl amd64"]
     );
-    let solution = resolve(&[root("c", "")], &Target { python: (3, 13), glibc: (2, 41) }, &registry).unwrap();
+    let solution = resolve(&[root("c", "")], &Target { python: (3, 13, 5), glibc: (2, 41), ..Target::default() }, &registry).unwrap();
     assert!(matches!(&solution.wheels[0], Artifact::Wheel { file, .. } if file.contains("abi3")));
 }
 

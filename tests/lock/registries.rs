@@ -4,16 +4,23 @@ use std::path::Path;
 use std::process::Command;
 
 use super::image;
-use super::shell::fetch::{Digest, Options, Surroundings, Update, resolve};
+use super::shell::fetch::{Digest, Options, Servers, Surroundings, Update, resolve};
 use silo::lock::npm::{package_json, package_lock};
 use silo::lock::{Artifact, Lock, LockState, NpmPackage, apply, state};
 use silo::problem::Problems;
-use silo::spec::Arch;
+use silo::spec::{Arch, LockPolicy, Mirrors};
 
 async fn lock(text: &str, old: Option<&Lock>) -> (Lock, Problems) {
-    let surroundings = Surroundings::of_process(None);
+    let surroundings = Surroundings::of_process(None, Mirrors::default());
     let digest = |_: &str| -> Digest<'_> { Box::pin(async { Ok(format!("sha256:{}", "0".repeat(64))) }) };
-    let options = Options { surroundings: &surroundings, update: Update::Changed, resolve_image: &digest };
+    let options = Options {
+        surroundings: &surroundings,
+        update: Update::Changed,
+        servers: Servers::Asked,
+        policy: &LockPolicy::default(),
+        now: None,
+        resolve_image: &digest,
+    };
     let result = resolve(&image(text), old, &options, &|_| {}).await;
     result.unwrap_or_else(|problems| panic!("{problems:?}"))
 }

@@ -9,16 +9,19 @@ use tokio::net::TcpListener;
 
 use super::image;
 use super::shell::fetch::client::Ask;
-use super::shell::fetch::{Client, Event, FetchError, Options, Surroundings, Update, resolve};
+use super::shell::fetch::{Client, Event, FetchError, Freshness, Options, Servers, Surroundings, Update, resolve};
 use silo::digest::sha256_hex;
 use silo::lock::{Artifact, Lock, Trust};
 use silo::problem::{Code, Problems};
+use silo::spec::{LockPolicy, Mirrors};
 
 /// What a path answers: one after the other, the last one for ever.
 pub type Answers = BTreeMap<&'static str, Vec<(u16, &'static str, Vec<u8>)>>;
 
 pub struct Server {
     pub address: String,
+    /// As a mirror of a distribution whose release files nobody signed.
+    pub mirror: String,
     pub asked: Arc<Mutex<Vec<String>>>,
 }
 
@@ -67,7 +70,7 @@ pub async fn serve(answers: Answers) -> Server {
             });
         }
     });
-    Server { address, asked }
+    Server { mirror: format!("[trusted=yes] {address}"), address, asked }
 }
 
 pub fn surroundings(folder: &Path, more: &[(&str, &str)]) -> Surroundings {
@@ -75,7 +78,7 @@ pub fn surroundings(folder: &Path, more: &[(&str, &str)]) -> Surroundings {
     variables.insert("HOME".to_string(), folder.display().to_string());
     variables.insert("XDG_CACHE_HOME".to_string(), folder.join("cache").display().to_string());
     variables.extend(more.iter().map(|(name, value)| (name.to_string(), value.to_string())));
-    Surroundings { variables, npmrc: None, apt: folder.join("apt") }
+    Surroundings { variables, npmrc: None, apt: folder.join("apt"), keyrings: folder.join("keyrings"), mirrors: Mirrors::default() }
 }
 
 #[tokio::test]
@@ -83,7 +86,7 @@ async fn a_server_that_stumbles_is_asked_again_and_a_missing_file_is_not() {
     let server =
         serve(BTreeMap::from([("/a", vec![(503, "", Vec::new()), (200, "", b"text".to_vec())]), ("/down", vec![(500, "", Vec::new())])]))
             .await;
-    let client = Client::new(None).unwrap();
+    let client = Client::new(None, Freshness::Asked).unwrap();
     assert_eq!(client.get(&format!("{}/a", server.address), &Ask::default()).await.unwrap(), b"text");
     assert_eq!(server.count("/a"), 2);
     assert!(matches!(client.get(&format!("{}/b", server.address), &Ask::default()).await, Err(FetchError::Missing { .. })));
@@ -98,7 +101,7 @@ async fn a_refused_connection_fails_at_once() {
     let address = format!("http://user:secret@{}/x", listener.local_addr().unwrap());
     drop(listener);
     let start = Instant::now();
-    let error = Client::new(None).unwrap().get(&address, &Ask::default()).await.unwrap_err();
+    let error = Client::new(None, Freshness::Asked).unwrap().get(&address, &Ask::default()).await.unwrap_err();
     assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
     let text = super::shell::fetch::chain(&error);
     assert!(text.contains("refused") && !text.contains("secret"), "{text}");
@@ -109,7 +112,7 @@ async fn a_document_that_has_not_changed_comes_from_the_cache() {
     let folder = tempfile::tempdir().unwrap();
     let server = serve(BTreeMap::from([("/a", vec![(200, "ETag: \"one\"", b"text".to_vec())])])).await;
     for _ in 0..2 {
-        let client = Client::new(Some(folder.path().to_path_buf())).unwrap();
+        let client = Client::new(Some(folder.path().to_path_buf()), Freshness::Asked).unwrap();
         assert_eq!(client.get(&format!("{}/a", server.address), &Ask::default()).await.unwrap(), b"text");
     }
     let asked = server.asked.lock().unwrap();
@@ -124,7 +127,14 @@ pub async fn locked(text: &str, old: Option<&Lock>, surroundings: &Surroundings)
         }
     };
     let digest = |_: &str| -> super::shell::fetch::Digest<'_> { Box::pin(async { Ok(format!("sha256:{}", "0".repeat(64))) }) };
-    let options = Options { surroundings, update: Update::Changed, resolve_image: &digest };
+    let options = Options {
+        surroundings,
+        update: Update::Changed,
+        servers: Servers::Asked,
+        policy: &LockPolicy::default(),
+        now: None,
+        resolve_image: &digest,
+    };
     let result = resolve(&image(text), old, &options, &progress).await;
     (result, found.load(Ordering::Relaxed))
 }
@@ -136,22 +146,59 @@ pub fn archive() -> Answers {
 
 /// An archive with one version of everything, as of a day of July 2026.
 pub fn archive_of(version: &str, day: u32) -> Answers {
-    use std::io::Write;
     let names = ["ca-certificates", "bzip2", "curl", "unzip", "xz-utils", "git", "python3", "python3-pip", "libc6"];
-    let text: String = names.iter().map(|name| format!("Package: {name}\nVersion: {version}\n\n")).collect();
+    suites(&names.map(|name| (name, version, "")), &[], day)
+}
+
+/// An archive with some packages: name, version, other fields. The second list is that of the security updates.
+pub fn suites(release: &[(&str, &str, &str)], updates: &[(&str, &str, &str)], day: u32) -> Answers {
+    let mut answers = Answers::new();
+    let lists = [("bookworm", release, day), ("bookworm-updates", &[], day), ("bookworm-security", updates, day + 1)];
+    for (suite, packages, day) in lists {
+        let (index, hash) = packed(packages);
+        let text = format!(
+            "Codename: {suite}\nDate: Sat, {day} Jul 2026 10:16:37 UTC\nSHA256:\n {hash} {0} main/binary-amd64/Packages.gz\n {hash} {0} main/binary-arm64/Packages.gz\n",
+            index.len()
+        );
+        let paths: [&'static str; 3] = match suite {
+            "bookworm" => [
+                "/dists/bookworm/InRelease",
+                "/dists/bookworm/main/binary-amd64/Packages.gz",
+                "/dists/bookworm/main/binary-arm64/Packages.gz",
+            ],
+            "bookworm-updates" => [
+                "/dists/bookworm-updates/InRelease",
+                "/dists/bookworm-updates/main/binary-amd64/Packages.gz",
+                "/dists/bookworm-updates/main/binary-arm64/Packages.gz",
+            ],
+            _ => [
+                "/debian-security/dists/bookworm-security/InRelease",
+                "/debian-security/dists/bookworm-security/main/binary-amd64/Packages.gz",
+                "/debian-security/dists/bookworm-security/main/binary-arm64/Packages.gz",
+            ],
+        };
+        answers.insert(paths[0], vec![(200, "", text.into_bytes())]);
+        answers.insert(paths[1], vec![(200, "", index.clone())]);
+        answers.insert(paths[2], vec![(200, "", index)]);
+    }
+    answers
+}
+
+/// An index, packed, and its hash.
+fn packed(packages: &[(&str, &str, &str)]) -> (Vec<u8>, String) {
+    use std::io::Write;
+    let entry = |(name, version, more): &(&str, &str, &str)| {
+        let file = format!("pool/main/{name}/{name}_{version}_all.deb");
+        let hash = sha256_hex(file.as_bytes());
+        format!("Package: {name}\nVersion: {version}\nArchitecture: all\nFilename: {file}\nSHA256: {hash}\n{more}\n\n")
+            .replace("\n\n\n", "\n\n")
+    };
+    let text: String = packages.iter().map(entry).collect();
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(text.as_bytes()).unwrap();
     let index = encoder.finish().unwrap();
     let hash = sha256_hex(&index);
-    let release = format!(
-        "Codename: bookworm\nDate: Sat, {day} Jul 2026 10:16:37 UTC\nSHA256:\n {hash} {0} main/binary-amd64/Packages.gz\n {hash} {0} main/binary-arm64/Packages.gz\n",
-        index.len()
-    );
-    BTreeMap::from([
-        ("/dists/bookworm/InRelease", vec![(200, "", release.into_bytes())]),
-        ("/dists/bookworm/main/binary-amd64/Packages.gz", vec![(200, "", index.clone())]),
-        ("/dists/bookworm/main/binary-arm64/Packages.gz", vec![(200, "", index)]),
-    ])
+    (index, hash)
 }
 
 #[tokio::test]
@@ -162,7 +209,7 @@ async fn downloads_and_checksums_fallbacks_and_what_is_kept() {
     answers.insert("/v1.2.3/SUMS", vec![(200, "", sums.into_bytes())]);
     answers.insert("/plain", vec![(200, "", b"plain".to_vec())]);
     let server = serve(answers).await;
-    let surroundings = surroundings(folder.path(), &[("SILO_APT_MIRROR", &server.address)]);
+    let surroundings = surroundings(folder.path(), &[("SILO_APT_MIRROR", &server.mirror)]);
     let text = |version: &str| {
         format!(
             r#"
@@ -231,7 +278,7 @@ async fn an_index_that_is_not_the_signed_one_is_refused() {
     answers.insert("/dists/bookworm/InRelease", vec![(200, "", release.into_bytes())]);
     let server = serve(answers).await;
     let (result, _) =
-        locked("base \"debian:bookworm\" from=registry\n", None, &surroundings(folder.path(), &[("SILO_APT_MIRROR", &server.address)]))
+        locked("base \"debian:bookworm\" from=registry\n", None, &surroundings(folder.path(), &[("SILO_APT_MIRROR", &server.mirror)]))
             .await;
     let problems = result.unwrap_err();
     assert!(problems.iter().any(|problem| problem.message.contains("is not what the release file says")), "{problems:?}");
@@ -239,7 +286,9 @@ async fn an_index_that_is_not_the_signed_one_is_refused() {
 
 #[tokio::test]
 async fn endpoints_come_from_the_clients_configuration() {
-    use super::shell::fetch::endpoint::{Expansion, NpmEndpoint, archives, pypi};
+    use super::shell::fetch::endpoint::{Expansion, NpmEndpoint, pypi};
+    use super::shell::fetch::sources::{Source, archives};
+    let addresses = |list: Vec<Source>| list.into_iter().map(|source| source.uri).collect::<Vec<_>>();
     let folder = tempfile::tempdir().unwrap();
     let npmrc =
         "registry=https://npm.example.test/all\n@acme:registry=https://acme.example.test/\n//acme.example.test/:_authToken=${TOKEN}\n";
@@ -267,9 +316,12 @@ async fn endpoints_come_from_the_clients_configuration() {
     )
     .unwrap();
     std::fs::write(apt.join("a.sources"), "Types: deb deb-src\nURIs: http://two.example.test/debian\nSuites: bookworm bookworm-updates\nComponents: main\n\nTypes: deb\nEnabled: no\nURIs: http://three.example.test\nSuites: bookworm\n").unwrap();
-    assert_eq!(archives(&here, "bookworm").await, ["http://two.example.test/debian", "http://one.example.test/debian"]);
-    let mirror = surroundings(folder.path(), &[("SILO_APT_MIRROR", "http://mine.example.test/")]);
-    assert_eq!(archives(&mirror, "bookworm").await, ["http://mine.example.test"]);
+    assert_eq!(addresses(archives(&here, "bookworm")), ["http://two.example.test/debian", "http://one.example.test/debian"]);
+    let mirror = surroundings(
+        folder.path(),
+        &[("SILO_APT_MIRROR", "[trusted=yes check-valid-until=no] http://mine.example.test/ http://other.example.test/a/")],
+    );
+    assert_eq!(addresses(archives(&mirror, "bookworm")), ["http://mine.example.test", "http://other.example.test/a"]);
 }
 
 #[tokio::test]
@@ -303,7 +355,7 @@ async fn what_a_wheel_needs_comes_from_its_own_metadata_or_is_an_error() {
     answers.insert("/f/forged-1.0-py3-none-any.whl.metadata", vec![(200, "", beside.as_bytes().to_vec())]);
     let server = serve(answers).await;
     let here =
-        surroundings(folder.path(), &[("SILO_APT_MIRROR", &server.address), ("PIP_INDEX_URL", &format!("{}/simple", server.address))]);
+        surroundings(folder.path(), &[("SILO_APT_MIRROR", &server.mirror), ("PIP_INDEX_URL", &format!("{}/simple", server.address))]);
     assert_eq!(pypi(&here).await.unwrap(), format!("{}/simple/", server.address));
     let text = |name: &str| {
         format!(

@@ -1,7 +1,9 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use silo::lock::{AptPackage, Artifact, Lock, LockedBase, LockedComponent, LockedLayer, NpmPackage, Trust, parse};
+use silo::lock::apt::solve::Role;
+use silo::lock::time::Time;
+use silo::lock::{AptPackage, Artifact, Lock, LockedBase, LockedComponent, LockedLayer, NpmPackage, Package, PackageFile, Trust, parse};
 use silo::problem::{Code, Problems};
 use silo::source::{Layer, Source, Sources};
 use silo::spec::{Arch, BaseFrom, ComponentId, Kind, Name};
@@ -45,6 +47,29 @@ fn apt() -> impl Strategy<Value = AptPackage> {
     (word(), versions).prop_map(|(name, versions)| AptPackage { name, versions })
 }
 
+/// Packages with files that have the usual names and others, the same file for all architectures, or none at all.
+fn package() -> impl Strategy<Value = Package> {
+    let name = "[a-z][a-z0-9.+-]{0,12}";
+    let needs = prop::collection::btree_set("[a-z][a-z0-9.+-]{0,8}", 0..3);
+    let role = prop_oneof![Just(Role::Asked), Just(Role::Needed), Just(Role::Update)];
+    (name, apt(), "[ -~]{1,20}", hex(), hex(), 0..5, needs, role).prop_map(|(name, pin, folder, first, second, form, needs, role)| {
+        let pin = AptPackage { name, ..pin };
+        let file = |(arch, version): (&Arch, &String)| {
+            let version = version.split_once(':').map_or(version.as_str(), |(_, rest)| rest);
+            let word = if form == 1 { "all" } else { arch.as_str() };
+            let usual = format!("{folder}/{}_{version}_{word}.deb", pin.name);
+            let path = if form == 2 { format!("{folder}-{}", arch.as_str()) } else { usual };
+            let sha256 = if form == 1 || *arch == Arch::Amd64 { first.clone() } else { second.clone() };
+            (*arch, PackageFile { path, sha256 })
+        };
+        let files: BTreeMap<Arch, PackageFile> = pin.versions.iter().filter(|_| form != 0).map(file).collect();
+        if files.is_empty() {
+            return Package { pin, files, needs: BTreeSet::new(), role: Role::Asked };
+        }
+        Package { files, pin, needs, role }
+    })
+}
+
 fn artifact() -> impl Strategy<Value = Artifact> {
     let place = prop::collection::vec("(@[a-z]{1,4}/)?[a-z]{1,6}", 1..3)
         .prop_map(|names| names.iter().map(|name| format!("node_modules/{name}")).collect::<Vec<_>>().join("/"));
@@ -72,24 +97,46 @@ fn base() -> impl Strategy<Value = LockedBase> {
 
 fn lock() -> impl Strategy<Value = Lock> {
     let artifacts = || prop::collection::btree_set(artifact(), 0..4).prop_map(|set| set.into_iter().collect::<Vec<_>>());
-    let component = (prop::sample::select(&Kind::ALL[..]), name(), word(), word(), name(), word(), artifacts()).prop_map(
-        |(kind, name, request, inputs, source, version, artifacts)| LockedComponent {
+    let released = (0..250_000_000_000u64).prop_map(Time);
+    let component = (prop::sample::select(&Kind::ALL[..]), name(), word(), word(), name(), word(), prop::option::of(released), artifacts())
+        .prop_map(|(kind, name, request, inputs, source, version, released, artifacts)| LockedComponent {
             id: ComponentId { kind, name },
             request,
             inputs,
             source,
             version,
+            released,
             artifacts,
-        },
-    );
-    let packages = || prop::collection::btree_set(apt(), 0..3).prop_map(|set| set.into_iter().collect::<Vec<_>>());
+        });
+    let packages = || {
+        let named = |package: Package| (package.pin.name.clone(), package);
+        prop::collection::vec(package(), 0..3)
+            .prop_map(move |list| list.into_iter().map(named).collect::<BTreeMap<_, _>>().into_values().collect::<Vec<_>>())
+    };
     let layers = prop::collection::btree_map(prop::option::of(name()), (word(), artifacts()), 0..3)
         .prop_map(|map| map.into_iter().map(|(name, (inputs, artifacts))| LockedLayer { name, inputs, artifacts }).collect::<Vec<_>>());
-    (word(), base(), base(), packages(), packages(), layers, prop::collection::vec(component, 0..4)).prop_map(
-        |(inputs, base, fetch, packages, fetch_packages, layers, components)| {
+    let looked = prop::option::of((0..90_000u64).prop_map(|day| Time(day * 86_400)));
+    let snapshots = prop::collection::btree_set((0..250_000_000_000u64).prop_map(Time), 0..3).prop_map(|set| set.into_iter().collect());
+    let known = (looked, snapshots);
+    (word(), base(), base(), known, packages(), packages(), layers, prop::collection::vec(component, 0..4)).prop_map(
+        |(inputs, base, fetch, (looked, snapshots), packages, mut fetch_packages, layers, components)| {
+            // Most often both have some packages.
+            fetch_packages.retain(|package: &Package| packages.iter().all(|other: &Package| other.pin.name != package.pin.name));
+            fetch_packages.extend(packages.first().cloned());
+            fetch_packages.sort();
             let components: BTreeMap<ComponentId, LockedComponent> =
                 components.into_iter().map(|component| (component.id.clone(), component)).collect();
-            Lock { inputs, base, fetch, packages, fetch_packages, layers, components: components.into_values().collect() }
+            Lock {
+                inputs,
+                base,
+                fetch,
+                looked,
+                snapshots,
+                packages,
+                fetch_packages,
+                layers,
+                components: components.into_values().collect(),
+            }
         },
     )
 }

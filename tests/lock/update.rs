@@ -35,7 +35,7 @@ fn file(text: &str) -> Vec<(u16, &'static str, Vec<u8>)> {
 
 async fn silo(place: &Place, server: &Server, args: &[&str]) -> Ran {
     let mut command = place.command(args);
-    command.env("SILO_APT_MIRROR", &server.address);
+    command.env("SILO_APT_MIRROR", &server.mirror);
     Ran::of(tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap())
 }
 
@@ -99,7 +99,7 @@ async fn update_takes_what_is_allowed_and_says_what_changed() {
     let entry = printed["entries"].as_array().unwrap().iter().find(|entry| entry["name"] == "tool one").unwrap().clone();
     assert_eq!(
         entry,
-        json!({ "kind": "component", "name": "tool one", "locked": "1.2.0", "allowed": "1.2.0", "newest": "2.0.0", "behind": false, "error": null })
+        json!({ "kind": "component", "name": "tool one", "locked": "1.2.0", "allowed": "1.2.0", "newest": "2.0.0", "held": null, "behind": false, "error": null })
     );
 }
 

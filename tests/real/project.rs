@@ -152,6 +152,15 @@ pub fn docker(args: &[&str]) -> Ran {
     run(command)
 }
 
+/// The address that containers reach this machine by: the gateway of the engine's own network, which is the first address of it when the
+/// engine does not say.
+pub fn gateway() -> String {
+    let asked = docker(&["network", "inspect", "bridge", "--format", "{{range .IPAM.Config}}{{.Gateway}};{{.Subnet}}{{end}}"]).succeeded();
+    let (gateway, subnet) = asked.stdout.trim().split_once(';').unwrap_or_default();
+    let first = subnet.split('/').next().and_then(|network| Some(format!("{}.1", network.rsplit_once('.')?.0)));
+    if gateway.is_empty() { first.expect("the engine's network has a subnet") } else { gateway.to_string() }
+}
+
 /// Waits until something is so.
 #[track_caller]
 pub fn until(what: &str, patience: Duration, mut so: impl FnMut() -> bool) {

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use sha2::Digest;
 
 use super::online;
-use super::project::{Project, Ran, SHORT, docker, end, run, until};
+use super::project::{Project, Ran, SHORT, docker, end, gateway, run, until};
 use crate::support::terminal::Terminal;
 
 const AGENT: &str = "autoup-ticker";
@@ -41,12 +41,6 @@ struct Registry {
     port: u16,
     mood: Arc<Mutex<Mood>>,
     asked: Arc<AtomicUsize>,
-}
-
-/// The address that containers reach this machine by.
-fn gateway() -> String {
-    let asked = docker(&["network", "inspect", "bridge", "--format", "{{range .IPAM.Config}}{{.Gateway}}{{end}}"]).succeeded();
-    asked.stdout.trim().to_string()
 }
 
 /// A package with one command that prints the version, as npm packs it. A broken one prints another.
@@ -424,14 +418,15 @@ fn offline_or_turned_off_or_without_a_place_to_write_a_run_is_as_it_was() {
     online!();
     let place = Place::new("version=latest update=auto");
     let lock = place.lock();
-    for (name, value) in [("SILO_AUTO_UPDATE", "never"), ("CI", "true")] {
+    for (name, value) in [("SILO_AUTO_UPDATE", "never"), ("CI", "true"), ("SILO_OFFLINE", "1")] {
         let mut command = place.silo(&["run", AGENT]);
         command.env(name, value);
         assert_eq!(run(command).succeeded().stdout.trim(), OLD);
         assert!(!place.updates().exists(), "{name}={value}: nothing was started");
     }
     assert_eq!(place.run(&["run", AGENT, "--no-update"]).succeeded().stdout.trim(), OLD);
-    assert!(!place.updates().exists(), "--no-update: nothing was started");
+    assert_eq!(place.run(&["run", AGENT, "--offline"]).succeeded().stdout.trim(), OLD);
+    assert!(!place.updates().exists(), "--no-update, --offline: nothing was started");
 
     // Whoever tests may be root, whom no permission stops: a file is where the folder has to be.
     fs::write(place.updates(), "").unwrap();

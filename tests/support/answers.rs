@@ -7,8 +7,12 @@
 use std::collections::BTreeMap;
 
 use silo::digest::sha256_hex;
+use silo::lock::apt::solve::Role;
+use silo::lock::package::of_components;
 use silo::lock::template::{Values, expand, mentions};
-use silo::lock::{AptPackage, Artifact, Lock, LockedBase, LockedComponent, LockedLayer, NpmPackage, Query, Trust, inputs, queries};
+use silo::lock::{
+    AptPackage, Artifact, Lock, LockedBase, LockedComponent, LockedLayer, NpmPackage, Package, PackageFile, Query, Trust, inputs, queries,
+};
 use silo::spec::{Arch, BaseFrom, Checksum, ImageSpec, PackageRequest, Step, Template};
 
 /// The date of every made-up release file: 2025-01-01.
@@ -21,18 +25,21 @@ pub fn lock(spec: &ImageSpec) -> Lock {
         inputs: inputs(spec),
         base: nothing(),
         fetch: nothing(),
+        looked: None,
+        snapshots: Vec::new(),
         packages: Vec::new(),
         fetch_packages: Vec::new(),
         layers: Vec::new(),
         components: Vec::new(),
     };
+    let (mut packages, mut fetch_packages) = (Vec::new(), Vec::new());
     for query in queries(spec) {
         let asked = query.inputs();
         match query {
             Query::Base { reference, from } => lock.base = base(reference, from),
             Query::Fetch { reference, from } => lock.fetch = base(reference, from),
-            Query::Packages { names } => lock.packages = apt(&names),
-            Query::FetchPackages { names } => lock.fetch_packages = apt(&names),
+            Query::Packages { names } => packages = apt(&names),
+            Query::FetchPackages { names } => fetch_packages = apt(&names),
             Query::Layer { name, steps } => {
                 let values = |arch| Values { version: None, arch, arch_names: &EMPTY, options: &NONE };
                 lock.layers.push(LockedLayer { name, inputs: asked, artifacts: artifacts(&steps, values) });
@@ -43,11 +50,50 @@ pub fn lock(spec: &ImageSpec) -> Lock {
                 let version = version(&request);
                 let values = |arch| Values { version: Some(&version), arch, arch_names: &install.arch, options: &options };
                 let artifacts = artifacts(&install.steps, values);
-                lock.components.push(LockedComponent { id, request, inputs: asked, source: install.source.clone(), version, artifacts });
+                lock.components.push(LockedComponent {
+                    id,
+                    request,
+                    inputs: asked,
+                    source: install.source.clone(),
+                    version,
+                    released: None,
+                    artifacts,
+                });
             }
         }
     }
+    packages.extend(of_components(&lock.components, false).map(|(_, pin)| pin.clone()));
+    fetch_packages.extend(of_components(&lock.components, true).map(|(_, pin)| pin.clone()));
+    lock.packages = with_files(packages);
+    lock.fetch_packages = with_files(fetch_packages);
     lock
+}
+
+/// What everything needs.
+const SHARED: &str = "libshared1";
+
+/// Packages with their files, and one that comes along with all of them.
+fn with_files(mut pins: Vec<AptPackage>) -> Vec<Package> {
+    pins.sort();
+    pins.dedup_by(|a, b| a.name == b.name);
+    let file = |name: &str, version: &str, arch: &str| {
+        let path = format!("pool/main/{}/{name}/{name}_{version}_{arch}.deb", &name[..1]);
+        PackageFile { sha256: sha256_hex(path.as_bytes()), path }
+    };
+    let package = |pin: AptPackage, needs: &[&str], role| {
+        let files = pin.versions.iter().map(|(arch, version)| (*arch, file(&pin.name, version, arch.as_str()))).collect();
+        Package { files, pin, needs: needs.iter().map(|name| name.to_string()).collect(), role }
+    };
+    let mut list: Vec<Package> = pins.into_iter().map(|pin| package(pin, &[SHARED], Role::Asked)).collect();
+    if !list.is_empty() {
+        let pin = AptPackage { name: SHARED.to_string(), versions: BTreeMap::from(Arch::ALL.map(|arch| (arch, "1.0-1".to_string()))) };
+        let mut shared = package(pin, &[], Role::Needed);
+        let one = file(SHARED, "1.0-1", "all");
+        shared.files.values_mut().for_each(|file| *file = one.clone());
+        list.push(shared);
+    }
+    list.sort();
+    list
 }
 
 static EMPTY: BTreeMap<Arch, String> = BTreeMap::new();
@@ -60,6 +106,13 @@ fn base(reference: String, from: BaseFrom) -> LockedBase {
 
 /// `22` becomes `22.1.2`, `>=1.4 <2` becomes `1.4.2`; without a number it is `1.1.2`.
 fn version(request: &str) -> String {
+    if silo::lock::version::day_of(request).is_some() {
+        return request.to_string();
+    }
+    // Of a channel with a version a day, that of one.
+    if matches!(request, "nightly" | "beta") {
+        return format!("{request}-2026-11-20");
+    }
     let start = request.find(|c: char| c.is_ascii_digit());
     let number = start.map_or("1", |start| &request[start..]);
     let end = number.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(number.len());
@@ -98,8 +151,10 @@ fn artifacts<'v>(steps: &[Step], values: impl Fn(Arch) -> Values<'v>) -> Vec<Art
     found
 }
 
+/// A version that is not that of a day has none; real look-ups say so.
 fn filled(template: &Template, values: &Values) -> String {
-    expand(template, values).expect("the decoder has checked the placeholders")
+    let daily = Values { version: Some("nightly-2026-11-20"), ..*values };
+    expand(template, values).or_else(|_| expand(template, &daily)).expect("the decoder has checked the placeholders")
 }
 
 /// A tree of one package.

@@ -1,8 +1,11 @@
 //! Hand-made pinned images.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use silo::lock::{AptPackage, Artifact, LockedBase, LockedImage, NpmPackage, PinnedAgent, PinnedComponent, PinnedLayer, Trust};
+use silo::lock::apt::solve::Role;
+use silo::lock::{
+    AptPackage, Artifact, LockedBase, LockedImage, NpmPackage, Package, PackageFile, PinnedAgent, PinnedComponent, PinnedLayer, Trust,
+};
 use silo::source::{Layer, Source, Sources, Span};
 use silo::spec::{
     Arch, BaseFrom, Cause, Checksum, ComponentId, Distribution, EnvName, FileFormat, Hook, Install, Kind, LspServer, McpServer,
@@ -28,8 +31,14 @@ pub fn template(text: &str) -> Template {
     Template(text.to_string())
 }
 
-pub fn apt(name: &str, version: &str) -> AptPackage {
-    AptPackage { name: name.to_string(), versions: Arch::ALL.into_iter().map(|arch| (arch, version.to_string())).collect() }
+pub fn apt(name: &str, version: &str) -> Package {
+    let pin = AptPackage { name: name.to_string(), versions: Arch::ALL.into_iter().map(|arch| (arch, version.to_string())).collect() };
+    let file = |arch: Arch| {
+        let path = format!("pool/main/{name}/{name}_{}_{}.deb", version.replace(':', "."), arch.as_str());
+        PackageFile { sha256: silo::digest::sha256_hex(path.as_bytes()), path }
+    };
+    let files = Arch::ALL.into_iter().map(|arch| (arch, file(arch))).collect();
+    Package { pin, files, needs: BTreeSet::new(), role: Role::Asked }
 }
 
 pub fn hook(script: &str) -> Hook {
@@ -55,6 +64,7 @@ pub fn component(kind: Kind, id: &str, steps: Vec<Step>, artifacts: Vec<Artifact
         env: BTreeMap::new(),
         checks: Vec::new(),
         artifacts,
+        packages: Vec::new(),
         cause: Cause::Configured,
         origin: span(5),
     }
@@ -163,6 +173,7 @@ pub fn distribution() -> Distribution {
         name: "debian".to_string(),
         suite: "bookworm".to_string(),
         sections: vec!["main".to_string()],
+        updates: Vec::new(),
         fetch_packages: Vec::new(),
         packages: Vec::new(),
     }
@@ -185,6 +196,7 @@ pub fn empty() -> LockedImage {
         layers: Vec::new(),
         packages: vec![apt("ca-certificates", "20230311"), apt("git", "1:2.39.5-0+deb12u2")],
         fetch_packages: vec![apt("ca-certificates", "20230311"), apt("curl", "7.88.1-10+deb12u12")],
+        snapshots: Vec::new(),
         components: Vec::new(),
         agents: Vec::new(),
         pre_build: Vec::new(),

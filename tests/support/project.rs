@@ -6,6 +6,7 @@ use std::path::Path;
 
 use silo::catalog::Catalog;
 use silo::contract;
+use silo::detect::{self, Answer, VersionFiles};
 use silo::document::{self, Document, Value};
 use silo::identity::{Identity, identify};
 use silo::launch::{self, Host, Launch, Program, Start, Terminal};
@@ -125,6 +126,7 @@ impl Project {
             problems: Problems::default(),
             files: Vec::new(),
             complete: true,
+            versions: VersionFiles::default(),
         };
         let mut found = Vec::new();
         let mut rooted = false;
@@ -148,11 +150,12 @@ impl Project {
                 reader.files.push(File::new(layer, document));
             }
         }
-        let Reader { mut sources, mut problems, files, complete, .. } = reader;
-        let (layered, found) = layers::merge(&files, &facts());
+        let Reader { mut sources, mut problems, files, complete, versions, .. } = reader;
+        let (layered, found) = versions.merge(&files, &facts(), &mut sources);
         problems.extend_new(found);
         problems.extend_new(contract::check(&layered.nodes));
-        let (shared_layered, _) = layers::merge(&layers::shared(&files, &[]), &facts());
+        let settled = versions.settle(&layers::shared(&files, &[]), &facts(), &mut sources);
+        let (shared_layered, _) = layers::merge(&settled.files, &facts());
         let (spec, found) = meaning(&layered, &mut sources);
         if complete {
             problems.extend_new(found);
@@ -174,7 +177,8 @@ impl Project {
         }
         if let Some(spec) = &mut result.spec {
             let alone: Vec<File> = files.iter().filter(|file| file.layer == Layer::CommandLine).cloned().collect();
-            let own = meaning(&layers::merge(&alone, &facts()).0, &mut result.sources).0.filter(|_| !alone.is_empty());
+            let own =
+                meaning(&versions.merge(&alone, &facts(), &mut result.sources).0, &mut result.sources).0.filter(|_| !alone.is_empty());
             result.own = own.map(|own| CommandLine::of(&own.run)).unwrap_or_default();
             result.requests = trust::requests(spec, &result.own, &result.sources);
             let somebody = files.iter().any(|file| matches!(file.layer, Layer::Project(_) | Layer::Local(_)));
@@ -183,7 +187,8 @@ impl Project {
                 spec.run = trust::withhold(&spec.run, &result.own);
             }
         }
-        let mut found = contract::check(&shared_layered.nodes);
+        let mut found = settled.problems(&shared_layered.nodes);
+        found.extend(contract::check(&shared_layered.nodes));
         let (shared, more) = meaning(&shared_layered, &mut result.sources);
         found.extend(more);
         if found.has_errors() {
@@ -331,6 +336,7 @@ struct Reader<'a> {
     problems: Problems,
     files: Vec<File>,
     complete: bool,
+    versions: VersionFiles,
 }
 
 impl Reader<'_> {
@@ -365,6 +371,22 @@ impl Reader<'_> {
         let folder = if layer.is_operator() { "" } else { folder };
         let there = |pattern: &String| self.project.files.keys().any(|file| layers::matches(&joined(folder, pattern), file));
         let existing = layers::questions(&document).into_iter().filter(there).collect();
+        for question in detect::questions(&document) {
+            let path = joined(folder, &question.path);
+            let text = self.project.text(&path);
+            let inside = path.rfind('/').map_or("", |at| &path[..=at]);
+            let beside = || self.project.files.keys().filter_map(|file| file.strip_prefix(inside)).filter(|name| !name.contains('/'));
+            let answer = match text {
+                // As many steps up as there are folders, and one more: outside.
+                _ if question.path.matches("../").count() > folder.matches('/').count() => Answer::Outside,
+                Some(text) => {
+                    let name = shown(&path, self.workspace);
+                    Answer::Text(self.sources.add(Source { name, text, layer: Layer::Project(0) }))
+                }
+                None => Answer::Missing(beside().map(str::to_string).collect()),
+            };
+            self.versions.answer(&question, answer);
+        }
         self.files.push(File { layer, document, imports, existing });
         self.files.len() - 1
     }

@@ -54,7 +54,7 @@ pub fn instead(request: &Request, tracks: &[Track]) -> String {
     nearest(request.text(), &common, &tags.into_iter().collect::<Vec<_>>())
 }
 
-/// The newest version that fits a request and exists in every package.
+/// The newest version that fits a request and exists in every package; one that is written out in full however young it is.
 pub fn choose(request: &Request, tracks: &[Track]) -> Option<String> {
     let common = |sets: Vec<BTreeSet<&str>>| -> BTreeSet<String> {
         let mut sets = sets.into_iter();
@@ -64,7 +64,8 @@ pub fn choose(request: &Request, tracks: &[Track]) -> Option<String> {
     let sound = common(tracks.iter().map(Track::versions).collect());
     let all = common(tracks.iter().map(Track::with_deprecated).collect());
     let word = request.text();
-    if all.contains(word) {
+    let written = |track: &Track| track.document.manifest(&format!("{}{word}{}", track.prefix, track.suffix)).is_some();
+    if !word.is_empty() && tracks.iter().all(written) {
         return Some(word.to_string());
     }
     let tags: Vec<&str> = tracks.iter().filter_map(|track| track.tagged(word)).collect();
@@ -91,4 +92,26 @@ pub fn choose(request: &Request, tracks: &[Track]) -> Option<String> {
         }
         Request::Word(_) => None,
     }
+}
+
+/// Why there is no version that fits: the one that would be chosen is too young.
+pub fn refusal(request: &Request, tracks: &[Track]) -> Option<String> {
+    let wholes: Vec<Packument> = tracks.iter().map(|track| track.document.whole()).collect();
+    let all: Vec<Track> = tracks
+        .iter()
+        .zip(&wholes)
+        .map(|(track, document)| Track { document, prefix: track.prefix.clone(), suffix: track.suffix.clone() })
+        .collect();
+    let version = choose(request, &all)?;
+    tracks
+        .iter()
+        .filter_map(|track| {
+            let key = format!("{}{version}{}", track.prefix, track.suffix);
+            let Packument { name, young, time, .. } = track.document;
+            young.versions.get(&key)?;
+            let released = *time.get(&key)?;
+            Some((released, young.cutoff.refusal(name, &key, released)))
+        })
+        .max()
+        .map(|(_, reason)| reason)
 }

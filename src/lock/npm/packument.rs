@@ -7,6 +7,7 @@ use nodejs_semver::{Range, Version};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use crate::lock::time::{Cutoff, Time};
 use crate::spec::Arch;
 
 /// All versions of one package.
@@ -21,10 +22,30 @@ pub struct Packument {
     /// Every published version.
     #[serde(default)]
     pub versions: BTreeMap<String, Manifest>,
+    /// When each version was released. Only the whole document says it, the abbreviated one does not.
+    #[serde(default, deserialize_with = "times")]
+    pub time: BTreeMap<String, Time>,
+    /// When anything in the document changed last: no version is younger.
+    #[serde(default, deserialize_with = "moment")]
+    pub modified: Option<Time>,
+    /// What [`Packument::sift`] took out.
+    #[serde(skip)]
+    pub young: Young,
+}
+
+/// Versions that are not old enough to be chosen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Young {
+    /// What makes them too young.
+    pub cutoff: Cutoff,
+    /// Each with its manifest.
+    pub versions: BTreeMap<String, Manifest>,
+    /// Names of versions that would mean one of these.
+    pub dist_tags: BTreeMap<String, String>,
 }
 
 /// One version of a package, as much of it as an installation needs.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Manifest {
     /// Packages it needs.
@@ -63,7 +84,7 @@ pub struct Manifest {
 }
 
 /// A version's archive.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Dist {
     /// Subresource Integrity text.
     #[serde(default)]
@@ -132,11 +153,12 @@ fn allows(list: &[String], have: &str) -> bool {
 
 impl Packument {
     /// The version that npm would choose for a dist-tag, an exact version or a range: `latest` when it fits, otherwise the highest that
-    /// is not deprecated, otherwise the highest. Source: github.com/npm/npm-pick-manifest, lib/index.js.
+    /// is not deprecated, otherwise the highest. An exact version is taken however young it is. Source: github.com/npm/npm-pick-manifest, lib/index.js.
     pub fn pick(&self, spec: &str) -> Option<&str> {
         let spec = spec.trim();
         let spec = if spec.is_empty() { "*" } else { spec };
-        if let Some((key, _)) = self.versions.get_key_value(spec.trim_start_matches(['=', 'v'])) {
+        let exact = spec.trim_start_matches(['=', 'v']);
+        if let Some((key, _)) = self.versions.get_key_value(exact).or_else(|| self.young.versions.get_key_value(exact)) {
             return Some(key);
         }
         if let Some(tagged) = self.dist_tags.get(spec) {
@@ -159,6 +181,75 @@ impl Packument {
             .max_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)))
             .map(|(_, _, key)| key.as_str())
     }
+}
+
+impl Packument {
+    /// Whether some version may be too young, and nothing here says which: then the whole document has to be asked.
+    pub fn lacks_times(&self, cutoff: &Cutoff) -> bool {
+        self.time.is_empty() && cutoff.limit().is_some_and(|limit| self.modified.is_none_or(|modified| modified > limit))
+    }
+
+    /// Takes out the versions that are too young. A name of one of them then means the highest older version below it, as with npm's
+    /// option `before`. Source: github.com/npm/npm-pick-manifest, lib/index.js.
+    pub fn sift(&mut self, cutoff: &Cutoff) {
+        let time = &self.time;
+        let (ripe, young) = std::mem::take(&mut self.versions).into_iter().partition(|(key, _)| cutoff.allows(time.get(key).copied()));
+        (self.versions, self.young.versions, self.young.cutoff) = (ripe, young, *cutoff);
+        for (tag, tagged) in self.dist_tags.clone() {
+            if !self.young.versions.contains_key(&tagged) {
+                continue;
+            }
+            match self.highest_below(&tagged) {
+                Some(version) => self.dist_tags.insert(tag.clone(), version),
+                None => self.dist_tags.remove(&tag),
+            };
+            self.young.dist_tags.insert(tag, tagged);
+        }
+    }
+
+    fn highest_below(&self, limit: &str) -> Option<String> {
+        let limit = Version::parse(limit).ok()?;
+        let fits = |version: &Version| *version < limit && (limit.is_prerelease() || !version.is_prerelease());
+        let all = self.versions.iter().filter_map(|(key, manifest)| Some((!manifest.deprecated, Version::parse(key).ok()?, key)));
+        let best = all.filter(|(_, version, _)| fits(version)).max_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+        best.map(|(_, _, key)| key.clone())
+    }
+
+    /// What is known of a version, however young it is.
+    pub(super) fn manifest(&self, version: &str) -> Option<(&String, &Manifest)> {
+        self.versions.get_key_value(version).or_else(|| self.young.versions.get_key_value(version))
+    }
+
+    /// The document with what is too young.
+    pub(super) fn whole(&self) -> Packument {
+        let mut whole = self.clone();
+        whole.versions.extend(self.young.versions.clone());
+        whole.dist_tags.extend(self.young.dist_tags.clone());
+        whole
+    }
+
+    /// Why a version that would be picked is not: it is too young.
+    pub(super) fn refusal(&self, spec: &str) -> Option<String> {
+        if self.young.versions.is_empty() {
+            return None;
+        }
+        let whole = self.whole();
+        let version = whole.pick(spec)?;
+        Some(self.young.cutoff.refusal(&self.name, version, *self.time.get(version)?))
+    }
+}
+
+fn moment<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Time>, D::Error> {
+    Ok(Value::deserialize(from)?.as_str().and_then(Time::parse))
+}
+
+fn times<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, Time>, D::Error> {
+    let mut times: BTreeMap<String, Time> =
+        texts(from)?.into_iter().filter_map(|(version, text)| Some((version, Time::parse(&text)?))).collect();
+    // These two are about the package.
+    times.remove("created");
+    times.remove("modified");
+    Ok(times)
 }
 
 fn texts<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, String>, D::Error> {

@@ -250,8 +250,13 @@ impl<'a> Solver<'a> {
         let Some(document) = known else {
             return self.refuse(&edge, format!("{who}{package}, which npm's registry does not have"));
         };
-        let picked = document.pick(&spec).and_then(|version| document.versions.get_key_value(version));
+        let picked = document.pick(&spec).and_then(|version| document.manifest(version));
         let Some((version, manifest)) = picked else {
+            // That something is too young is no reason to go without it.
+            if let Some(reason) = document.refusal(&spec) {
+                self.failures.insert(format!("{who}{package}@{spec}: {reason}"));
+                return;
+            }
             return self.refuse(&edge, format!("{who}{package}@{spec}, and npm's registry has no such version"));
         };
         if !manifest.fits(self.arch) {

@@ -46,6 +46,7 @@ pub(super) static DEFINE: NodeRule = NodeRule {
         &DEFAULT,
         &SUITE,
         &SECTIONS,
+        &UPDATES,
         &PACKAGES,
         &FETCH_PACKAGES,
         &ALIAS,
@@ -267,6 +268,20 @@ static SECTIONS: NodeRule = NodeRule {
     ..RULE
 };
 
+static UPDATES: NodeRule = NodeRule {
+    name: "updates",
+    doc: "Suites with newer versions of the release's packages, such as security updates: of each package the newest of all is taken. `%{suite}` is the release's code name.",
+    arguments: &[required("suite", Type::Text)],
+    rest: Some(optional("suite", Type::Text)),
+    properties: &[property(
+        "beside",
+        Type::Text,
+        "The folder of the archive that has them, beside that of the release, where no source of this machine names it; without it they are in the same archive.",
+    )],
+    merge: Merge::List,
+    ..RULE
+};
+
 static PACKAGES: NodeRule = NodeRule {
     name: "packages",
     doc: "Packages that every image gets.",
@@ -299,16 +314,22 @@ static ALIAS: NodeRule = NodeRule {
 
 static DETECT: NodeRule = NodeRule {
     name: "detect",
-    doc: "What gives it away in a repository, for `silo init --detect`: files of the root or of folders below it, `*` standing for any part of a \
-name. With `json`, `toml` or `match` only those that say a version count. Of several, the first `detect` decides.",
+    doc: "What gives it away in a repository, for `silo init --detect`, and how `version-file=` reads its version: files of the root or of \
+folders below it, `*` standing for any part of a name. With `json`, `toml` or `match` only those that say a version count. Of several, the \
+first `detect` decides.",
     rest: Some(optional("file", Type::Text)),
     properties: &[
-        property("json", Type::Text, "Where in a JSON file the version stands: names, split at dots."),
-        property("toml", Type::Text, "Where in a TOML file the version stands: names, split at dots."),
+        property("json", Type::Text, "Where in a JSON file the version stands: names, split at dots; of a list its first value."),
+        property("toml", Type::Text, "Where in a TOML file the version stands: names, split at dots; of a list its first value."),
         property(
             "match",
-            Type::Text,
+            Type::Regex,
             "A regular expression that the value must match, without `json` and `toml` a line; its first group is the version.",
+        ),
+        property(
+            "version",
+            Type::Text,
+            "The version that is asked for, where a word of the file stands for one; in place of the first group.",
         ),
         property("language", Type::Name, "A language: where that is found, this is proposed with it."),
     ],

@@ -57,9 +57,22 @@ pub(super) static VERSIONS: NodeRule = NodeRule {
         property("date", Type::Text, "Where in it their dates stand."),
         property("lts", Type::Text, "Where in it stands `true`, or a name, for what is supported for a long time."),
         property("channel", Type::Text, "Where in it stands the word of the channel that a version belongs to."),
-        property("match", Type::Text, "What of a line is the version: the group `version` or the first; the group `date` is its date."),
+        property(
+            "match",
+            Type::Regex,
+            "What of a line, or of the text at `json`, is the version: the group `version` or the first; the group `build` is the number of its build, which stands in the version behind a `+`; the group `date` is its date. A line with a group `channel` and no `version` is that day's version of a channel, which is called `CHANNEL-DATE`: `nightly-2026-11-20`.",
+        ),
     ],
-    children: &[&ONLY],
+    children: &[&ONLY, &CHANNEL],
+    ..RULE
+};
+
+static CHANNEL: NodeRule = NodeRule {
+    name: "channel",
+    doc: "A channel of which the list has no mark: its word, and the beginnings of the versions in it.",
+    arguments: &[required("word", Type::Text), required("version", Type::Version)],
+    rest: Some(optional("version", Type::Version)),
+    merge: Merge::List,
     ..RULE
 };
 

@@ -15,6 +15,7 @@ use crate::shell::ui::Ui;
 
 /// Builds the images that are not there yet.
 pub fn build(ui: &Ui, directory: Option<&Path>, args: &Build) -> Result<u8, Failure> {
+    let means = args.making.means()?;
     let mut project = Project::load(directory, &ContainerOptions::default())?;
     ui.problems(&project.warnings, &project.sources);
     project.needs_docker()?;
@@ -23,12 +24,12 @@ pub fn build(ui: &Ui, directory: Option<&Path>, args: &Build) -> Result<u8, Fail
     super::wait(async {
         // An engine that does not answer is known before anything is resolved.
         let engine = Docker::connect(&EngineOptions::from_environment()).await?;
-        let lock = image::ensure_lock(ui, &mut project, scope, args.locking).await?;
+        let lock = image::ensure_lock(ui, &mut project, scope, &means).await?;
         let mut built = Vec::new();
         for target in &targets {
             let compiled = project.compile(scope, &lock, target)?;
             let cache = if args.no_cache { Cache::Ignore } else { Cache::Use };
-            let made = image::ensure(ui, &project, &compiled, target, &engine, cache).await?;
+            let made = image::ensure(ui, &project, &compiled, target, &engine, cache, &means).await?;
             let reference = compiled.reference();
             if matches!(made, Made::Found(_)) {
                 ui.say(&format!("{target} is there already ({})", compiled.short()));

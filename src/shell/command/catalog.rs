@@ -52,7 +52,7 @@ pub fn entries(catalog: &Catalog, sources: &mut Sources) -> Vec<Entry> {
         for name in catalog.names(kind) {
             let Some(definition) = catalog.get(kind, name, sources).0 else { continue };
             let doc = definition.node.named("doc").next().and_then(|doc| doc.text(0)).unwrap_or("").to_string();
-            let installs = definition.node.named("install").filter_map(|install| install.text(0)).map(str::to_string).collect();
+            let installs = definition.installs().into_iter().filter_map(|install| install.text(0)).map(str::to_string).collect();
             let own = sources.get(definition.span.source).layer != Layer::Catalog;
             let origin = own.then(|| sources.place(definition.span));
             entries.push(Entry { kind: kind.to_string(), name: name.to_string(), doc, origin, sources: installs });

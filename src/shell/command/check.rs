@@ -10,7 +10,7 @@ use silo::lock::{self, LockState};
 use silo::problem::{Problems, Severity};
 use silo::source::{SourceId, Sources, Span};
 
-use crate::shell::cli::{Check, ContainerOptions};
+use crate::shell::cli::{Check, ContainerOptions, Hold};
 use crate::shell::failure::{Failure, system};
 use crate::shell::files;
 use crate::shell::project::{Project, Scope};
@@ -69,7 +69,7 @@ pub fn check(ui: &Ui, directory: Option<&Path>, args: &Check) -> Result<u8, Fail
         ui.problems(&project.warnings, &project.sources);
         hint.iter().for_each(|hint| ui.say(hint));
     }
-    if args.locking.locked {
+    if args.locking.hold() == Hold::Locked {
         project.fresh_lock(Scope::Shared)?;
     }
     let lock = project.read_lock(Scope::Shared)?;

@@ -1,5 +1,6 @@
 //! `silo compile`.
 
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use serde_json::json;
@@ -7,13 +8,15 @@ use serde_json::json;
 use silo::emit;
 use silo::launch::apple::AppleOptions;
 use silo::launch::{self, Launch, LaunchMount, Program};
+use silo::lock::LockedImage;
 use silo::plan::{Plan, Target};
 
 use crate::shell::cli::{Compile, ContainerOptions, Format};
-use crate::shell::facts;
 use crate::shell::failure::{Failure, system};
+use crate::shell::fetch::secrets::Secret;
 use crate::shell::files;
 use crate::shell::project::Project;
+use crate::shell::trust;
 use crate::shell::ui::Ui;
 
 /// Prints or writes what the configuration compiles to. Needs neither network nor engine.
@@ -42,7 +45,7 @@ pub fn compile(ui: &Ui, directory: Option<&Path>, args: &Compile) -> Result<u8, 
                 Target::Agent(_) => Some(project.launch(&target, &Program::Agent(Vec::new()), &compiled, None)?),
                 Target::Environment => None,
             };
-            let options = apple_options(&project, launch.as_ref());
+            let options = apple_options(&project, &compiled.locked, launch.as_ref())?;
             let spec = launch::apple::apple(&compiled.plan, &compiled.identity, launch.as_ref(), &options)
                 .map_err(|problems| Failure::Problems { problems, sources: Box::new(project.sources.clone()) })?;
             let Some(folder) = &args.output else {
@@ -75,19 +78,24 @@ pub fn compile(ui: &Ui, directory: Option<&Path>, args: &Compile) -> Result<u8, 
     Ok(0)
 }
 
-/// What Apple's tool has to be told of this machine.
-fn apple_options(project: &Project, launch: Option<&Launch>) -> AppleOptions {
-    let home = &project.caller.home;
-    let files = [
-        ("ca", facts::certificate_bundle()),
-        ("npmrc", Some(home.join(".npmrc"))),
-        ("pip", Some(home.join(".config/pip/pip.conf"))),
-        ("netrc", Some(home.join(".netrc"))),
-    ];
-    let secrets = files
-        .into_iter()
-        .filter_map(|(id, path)| Some((id.to_string(), path.filter(|path| path.is_file())?.display().to_string())))
-        .collect();
+/// What Apple's tool has to be told of this machine. It takes secrets from files: one that silo makes is written beside its other state of the
+/// project, where only the caller can read it.
+fn apple_options(project: &Project, image: &LockedImage, launch: Option<&Launch>) -> Result<AppleOptions, Failure> {
+    let folder = project.state_directory().join("secrets");
+    let mut secrets = Vec::new();
+    for (id, Secret { bytes, file }) in trust::secrets(project, image) {
+        let path = match file {
+            Some(path) => path,
+            None => {
+                let path = folder.join(&id);
+                let private = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder);
+                private.map_err(system(format!("making {}", folder.display())))?;
+                write(&path, &bytes, 0o600)?;
+                path
+            }
+        };
+        secrets.push((id, path.display().to_string()));
+    }
     let mounts = launch.iter().flat_map(|launch| &launch.mounts);
     let files = mounts
         .filter_map(|mount| match mount {
@@ -95,7 +103,11 @@ fn apple_options(project: &Project, launch: Option<&Launch>) -> AppleOptions {
             LaunchMount::Volume { .. } => None,
         })
         .collect();
-    AppleOptions { secrets, files, staging: project.caller.run_directory().join("staged").display().to_string() }
+    Ok(AppleOptions {
+        secrets: secrets.into_iter().collect(),
+        files,
+        staging: project.caller.run_directory().join("staged").display().to_string(),
+    })
 }
 
 fn write_context(plan: &Plan, folder: &Path) -> Result<(), Failure> {

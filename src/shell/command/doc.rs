@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use silo::catalog::{self, Catalog, Definition};
+use silo::catalog::{self, Catalog, Definition, Supply};
 use silo::document::{self, Node, Value};
 use silo::layers;
 use silo::schema::{self, NodeRule, Topic, What, table};
@@ -21,11 +21,12 @@ pub fn doc(ui: &Ui, directory: Option<&Path>, args: &cli::Doc) -> Result<u8, Fai
     let Merged { mut sources, layered, .. } = Merged::load(directory)?;
     let (catalog, _) = Catalog::new(&layered.nodes);
     let mut page = ui.page();
-    let Some(wanted) = &args.path else {
+    if args.path.is_empty() {
         overview(&mut page, &catalog);
         ui.data(&page.finish());
         return Ok(0);
-    };
+    }
+    let wanted = &args.path.join(".");
     let path = parse(wanted)?;
     let segments = path.segments();
     if let [kind, name, rest @ ..] = segments
@@ -282,18 +283,24 @@ fn entry(page: &mut Page, kind: &str, name: &str, definition: &Definition, sourc
         options.insert(0, ("version".to_string(), text.to_string()));
     }
     section(page, "Options", &options);
-    let installs: Vec<(String, String)> = node
-        .named("install")
+    let installs: Vec<(String, String)> = definition
+        .installs()
+        .into_iter()
         .map(|install| {
             let steps = install.children().iter().filter(|step| {
                 schema::find(table::STEPS, &step.name).is_some_and(|_| !matches!(step.name.as_str(), "bin" | "path" | "env"))
             });
             let steps: Vec<String> = steps.map(|step| format!("{} {}", step.name, words(step))).collect();
-            (install.text(0).unwrap_or("").to_string(), steps.join("; "))
+            let needs = match catalog::supply(install) {
+                Supply::Registries => "works without a vendor's site",
+                Supply::Vendor => "needs a vendor's site",
+            };
+            (install.text(0).unwrap_or("").to_string(), format!("{needs}: {}", steps.join("; ")))
         })
         .collect();
     section(page, "Installed from, in order of preference", &installs);
-    let mut bins: Vec<&str> = node.named("install").flat_map(|install| install.named("bin")).filter_map(|bin| bin.text(0)).collect();
+    let mut bins: Vec<&str> =
+        definition.installs().into_iter().flat_map(|install| install.named("bin")).filter_map(|bin| bin.text(0)).collect();
     bins.sort_unstable();
     bins.dedup();
     let mut rows: Vec<(String, String)> = Vec::new();
@@ -301,7 +308,7 @@ fn entry(page: &mut Page, kind: &str, name: &str, definition: &Definition, sourc
         rows.push(("commands".to_string(), bins.join(", ")));
     }
     // Everything else that it says, in the order of the table.
-    let told = ["doc", "option", "install", "file", "register"];
+    let told = ["doc", "option", "install", "file", "register", "detect"];
     for rule in schema::find(table::TOP, "define").map_or(&[][..], |define| define.children) {
         if told.contains(&rule.name) {
             continue;
@@ -310,6 +317,26 @@ fn entry(page: &mut Page, kind: &str, name: &str, definition: &Definition, sourc
         if !texts.is_empty() {
             rows.push((rule.name.to_string(), texts.join("; ")));
         }
+    }
+    let says_version = |detect: &&Node| ["json", "toml", "match"].iter().any(|name| detect.property(name).is_some());
+    let files = |wanted: &dyn Fn(&&Node) -> bool| {
+        let mut names: Vec<&str> = Vec::new();
+        for name in node.named("detect").filter(wanted).flat_map(Node::arguments).filter_map(|entry| entry.value.as_str()) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names.join(", ")
+    };
+    for (what, files) in [("found by", files(&|detect| !says_version(detect))), ("version-file", files(&says_version))] {
+        if !files.is_empty() {
+            rows.push((what.to_string(), files));
+        }
+    }
+    let languages: Vec<&str> =
+        node.named("detect").filter_map(|detect| detect.property("language")).filter_map(|entry| entry.value.as_str()).collect();
+    if !languages.is_empty() {
+        rows.push(("goes with".to_string(), format!("language {}", languages.join(", "))));
     }
     let registers: Vec<&str> = node.named("register").filter_map(|register| register.text(0)).collect();
     if !registers.is_empty() {

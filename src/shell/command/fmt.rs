@@ -129,7 +129,7 @@ impl Formatter<'_> {
         if !any {
             return Err(Failure::Refused {
                 message: format!("there is no {FILE} here"),
-                help: Some("name the files to format, or `silo config init` writes one to start from".to_string()),
+                help: Some("name the files to format, or `silo init` writes one to start from".to_string()),
             });
         }
         Ok(inputs)

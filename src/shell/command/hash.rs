@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::json;
 
+use silo::detect::Taken;
 use silo::identity::{self, Difference, Entry, Preimage};
 use silo::plan::Target;
 use silo::source::Sources;
@@ -39,6 +40,9 @@ pub fn hash(ui: &Ui, directory: Option<&Path>, args: &Hash) -> Result<u8, Failur
     }
     let target = project.one_target(scope, args.agent.as_deref())?;
     let preimage = project.compile(scope, &lock, &target)?.preimage;
+    for Taken { file, of, version } in &project.taken {
+        ui.say(&format!("{of} is asked for as `{version}` by {}", project.sources.get(*file).name));
+    }
     match &args.diff {
         Some(other) => compare(ui, &project.sources, &preimage, other, &target, args.json),
         None if args.json => {

@@ -16,15 +16,17 @@ pub fn lock(ui: &Ui, directory: Option<&Path>, args: &Lock) -> Result<u8, Failur
         let help = Some(format!("`silo update {}` looks up what is newer", args.names.join(" ")));
         return Err(Failure::Usage { message, help });
     }
+    let servers = args.offline.servers()?;
     let mut project = Project::load(directory, &ContainerOptions::default())?;
     ui.problems(&project.warnings, &project.sources);
     if args.check {
-        project.fresh_lock(Scope::Shared)?;
+        let lock = project.fresh_lock(Scope::Shared)?;
         ui.say(&format!("{} fits", project.lock_name(Scope::Shared)));
+        image::warn_of_age(ui, &project, Scope::Shared, &lock);
         return Ok(0);
     }
     // The committed lock when there is anything to commit it beside; else the caller's own.
     let scope = project.committed_scope();
-    super::wait(image::update_lock(ui, &mut project, scope, Update::Changed))?;
+    super::wait(image::update_lock(ui, &mut project, scope, Update::Changed, servers))?;
     Ok(0)
 }

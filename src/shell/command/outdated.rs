@@ -10,7 +10,7 @@ use silo::problem::{Code, Problem};
 use super::update::short;
 use crate::shell::cli::{ContainerOptions, Outdated};
 use crate::shell::failure::Failure;
-use crate::shell::fetch::{self, Options, Standing, Surroundings, Update};
+use crate::shell::fetch::{self, Held, Options, Standing, Update};
 use crate::shell::image;
 use crate::shell::project::Project;
 use crate::shell::trust;
@@ -25,6 +25,7 @@ const BEHIND: u8 = 1;
 
 /// Lists what is newer than the lock. Writes nothing.
 pub fn outdated(ui: &Ui, directory: Option<&Path>, args: &Outdated) -> Result<u8, Failure> {
+    let servers = args.offline.servers()?;
     let mut project = Project::load(directory, &ContainerOptions::default())?;
     ui.problems(&project.warnings, &project.sources);
     project.must_exist()?;
@@ -42,8 +43,15 @@ pub fn outdated(ui: &Ui, directory: Option<&Path>, args: &Outdated) -> Result<u8
             ui.warn(&format!("{name} does not match the configuration: {}; `silo lock` updates it", changes.join("; ")))
         }
     }
-    let surroundings = Surroundings::of_process(trust::npmrc(&project));
-    let options = Options { surroundings: &surroundings, update: Update::All, resolve_image: &image::resolve_image };
+    let surroundings = trust::surroundings(&project);
+    let options = Options {
+        surroundings: &surroundings,
+        update: Update::All,
+        servers,
+        policy: &project.spec.lock,
+        now: image::time(),
+        resolve_image: &image::resolve_image,
+    };
     let report = image::reporter(ui);
     let found = super::wait(async { Ok(fetch::outdated(&image, &lock, &options, &report).await) })?;
     ui.clear_transient();
@@ -61,7 +69,7 @@ fn show(ui: &Ui, found: &[Standing], lock: &str) {
     let mut rows = vec![["NAME", "LOCKED", "ALLOWED", "NEWEST"].map(str::to_string)];
     let shown = |standing: &&Standing| standing.allowed.is_ok() && (standing.is_behind() || is_beyond(standing));
     for standing in found.iter().filter(shown) {
-        let Standing { subject: _, name, locked, allowed, newest } = standing;
+        let Standing { subject: _, name, locked, allowed, newest, held: _ } = standing;
         let text = |version: &Result<String, String>| version.as_ref().map_or("?".to_string(), |version| short(version));
         let locked = locked.as_deref().map_or("-".to_string(), short);
         rows.push([name.clone(), locked, text(allowed), newest.as_ref().map_or("-".to_string(), text)]);
@@ -71,7 +79,16 @@ fn show(ui: &Ui, found: &[Standing], lock: &str) {
         page.columns(&rows, &[style::TITLE, "", style::GOOD, style::FAINT]);
         ui.data(&page.finish());
     }
-    for Standing { subject: _, name, locked: _, allowed, newest } in found {
+    for Standing { subject: _, name, locked: _, allowed: _, newest: _, held } in found {
+        if let Some(Held { version, released, until }) = held {
+            ui.say(&format!(
+                "{name} {version} is held back by its age: released {}, old enough from {} on",
+                released.minute(),
+                until.minute()
+            ));
+        }
+    }
+    for Standing { subject: _, name, locked: _, allowed, newest, held: _ } in found {
         match (allowed, newest) {
             (Err(reason), _) => ui.error(&format!("{name} cannot be looked up: {reason}"), None),
             (Ok(_), Some(Err(reason))) => ui.warn(&format!("the newest {name} of all is not known: {reason}")),
@@ -94,7 +111,7 @@ fn is_beyond(standing: &Standing) -> bool {
 }
 
 fn as_json(standing: &Standing) -> Value {
-    let Standing { subject, name, locked, allowed, newest } = standing;
+    let Standing { subject, name, locked, allowed, newest, held } = standing;
     let newest = newest.as_ref();
     json!({
         "kind": subject.as_str(),
@@ -102,6 +119,9 @@ fn as_json(standing: &Standing) -> Value {
         "locked": locked,
         "allowed": allowed.as_ref().ok(),
         "newest": newest.and_then(|newest| newest.as_ref().ok()),
+        "held": held.as_ref().map(|Held { version, released, until }| {
+            json!({ "version": version, "released": released.to_string(), "until": until.to_string() })
+        }),
         "behind": standing.is_behind(),
         "error": allowed.as_ref().err().or_else(|| newest.and_then(|newest| newest.as_ref().err())),
     })

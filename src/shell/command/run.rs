@@ -6,11 +6,12 @@ use silo::launch::Program;
 use silo::plan::Target;
 use silo::spec::Name;
 
-use crate::shell::cli::{ContainerOptions, Locking, Run, Shell};
+use crate::shell::cli::{ContainerOptions, Hold, Making, Means, Run, Shell};
 use crate::shell::container;
 use crate::shell::engine::docker::{Docker, Streams};
 use crate::shell::engine::{Cache, EngineOptions, Network};
 use crate::shell::failure::Failure;
+use crate::shell::fetch::Servers;
 use crate::shell::image::{self, Made};
 use crate::shell::project::Project;
 use crate::shell::trust;
@@ -19,9 +20,10 @@ use crate::shell::update::{Keep, Keeper};
 
 /// `silo run AGENT -- ARGS`.
 pub fn agent(ui: &Ui, directory: Option<&Path>, args: &Run) -> Result<u8, Failure> {
+    let means = args.making.means()?;
     let project = Project::load(directory, &args.container)?;
     let keep = if args.no_update { Keep::Locked } else { Keep::Configured };
-    start(ui, project, &args.agent, &args.args, args.locking, keep, network(&args.container))
+    start(ui, project, &args.agent, &args.args, &means, keep, network(&args.container))
 }
 
 fn network(options: &ContainerOptions) -> Network {
@@ -29,28 +31,21 @@ fn network(options: &ContainerOptions) -> Network {
 }
 
 /// Runs an agent of a project that is loaded already.
-pub fn start(
-    ui: &Ui,
-    project: Project,
-    name: &str,
-    args: &[String],
-    locking: Locking,
-    keep: Keep,
-    network: Network,
-) -> Result<u8, Failure> {
+pub fn start(ui: &Ui, project: Project, name: &str, args: &[String], means: &Means, keep: Keep, network: Network) -> Result<u8, Failure> {
     let agent = project.agent(name)?;
-    execute(ui, project, Target::Agent(agent), Program::Agent(args.to_vec()), locking, keep, network)
+    execute(ui, project, Target::Agent(agent), Program::Agent(args.to_vec()), means, keep, network)
 }
 
 /// `silo` alone: the default agent, or the one that the caller picks.
 pub fn default_agent(ui: &Ui, directory: Option<&Path>) -> Result<u8, Failure> {
+    let means = Making::default().means()?;
     let project = Project::load(directory, &ContainerOptions::default())?;
     let agent = match project.default_agent() {
         Some(agent) => agent,
         None => pick(ui, &project)?,
     };
     let name = agent.to_string();
-    start(ui, project, &name, &[], Locking { locked: false }, Keep::Configured, Network::Bridge)
+    start(ui, project, &name, &[], &means, Keep::Configured, Network::Bridge)
 }
 
 /// Asks which agent, on a terminal.
@@ -72,13 +67,14 @@ const SHELL: &str = "command -v bash >/dev/null && exec bash; exec sh";
 
 /// `silo shell`: an agent's container with a shell, or another command, instead of the agent.
 pub fn shell(ui: &Ui, directory: Option<&Path>, args: &Shell) -> Result<u8, Failure> {
+    let means = args.making.means()?;
     let project = Project::load(directory, &args.container)?;
     let target = match &args.agent {
         Some(name) => Target::Agent(project.agent(name)?),
         None => project.default_agent().map_or(Target::Environment, Target::Agent),
     };
     let command = if args.command.is_empty() { ["/bin/sh", "-c", SHELL].map(str::to_string).to_vec() } else { args.command.clone() };
-    execute(ui, project, target, Program::Command(command), args.locking, Keep::Locked, network(&args.container))
+    execute(ui, project, target, Program::Command(command), &means, Keep::Locked, network(&args.container))
 }
 
 /// Builds what is missing and runs a container to its end; returns the program's own exit code.
@@ -87,7 +83,7 @@ fn execute(
     project: Project,
     target: Target,
     program: Program,
-    locking: Locking,
+    means: &Means,
     keep: Keep,
     network: Network,
 ) -> Result<u8, Failure> {
@@ -101,9 +97,9 @@ fn execute(
     let scope = project.image_scope();
     super::wait(async {
         let engine = Docker::connect(&EngineOptions::from_environment()).await?;
-        let lock = image::ensure_lock(ui, &mut project, scope, locking).await?;
+        let lock = image::ensure_lock(ui, &mut project, scope, means).await?;
         // Who names the digest of what they trust means the lock in it.
-        let meant = locking.locked || trust::is_named(&project);
+        let meant = means.hold == Hold::Locked || trust::is_named(&project);
         let keeper = match (keep, meant) {
             (Keep::Configured, false) => Keeper::of(&project, scope, &lock, &target),
             (Keep::Configured, true) | (Keep::Locked, _) => None,
@@ -118,14 +114,17 @@ fn execute(
         };
         // What is wrong with the launch is known before anything is built.
         project.launch(&target, &program, &compiled, None)?;
-        let found = match image::ensure(ui, &project, &compiled, &target, &engine, Cache::Use).await? {
+        let found = match image::ensure(ui, &project, &compiled, &target, &engine, Cache::Use, means).await? {
             Made::Found(image) => Some(image),
             Made::Built => engine.find(&compiled.reference()).await?,
         };
         let launch = project.launch(&target, &program, &compiled, found.and_then(|image| image.path))?;
         if let Some(keeper) = &keeper {
             keeper.tell(ui, version.as_deref());
-            keeper.look(&project);
+            match means.servers {
+                Servers::Asked => keeper.look(&project),
+                Servers::LeftAlone => {}
+            }
         }
         container::run(ui, &project, &engine, &launch, network, Streams::standard()).await
     })

@@ -90,6 +90,7 @@ fn stand(ui: &Ui, project: &mut Project) -> Result<Stand, Failure> {
     let (lock, state) = match project.read_lock(scope) {
         Ok(lock) => {
             let state = lock::state(&project.lockable(scope)?, lock.as_ref());
+            lock.iter().for_each(|lock| crate::shell::image::warn_of_age(ui, project, scope, lock));
             (lock.filter(|_| state == LockState::Fresh), Some(state))
         }
         Err(failure) => {

@@ -22,6 +22,7 @@ const FORMAT: u32 = 1;
 
 /// Looks newer versions up, says what changed, and writes the lock.
 pub fn update(ui: &Ui, directory: Option<&Path>, args: &Arguments) -> Result<u8, Failure> {
+    let servers = args.offline.servers()?;
     let mut project = Project::load(directory, &ContainerOptions::default())?;
     ui.problems(&project.warnings, &project.sources);
     project.must_exist()?;
@@ -30,7 +31,7 @@ pub fn update(ui: &Ui, directory: Option<&Path>, args: &Arguments) -> Result<u8,
         [] => Update::All,
         names => Update::Only(parts(&mut project, scope, names)?),
     };
-    let resolved = super::wait(image::resolve_lock(ui, &mut project, scope, what))?;
+    let resolved = super::wait(image::resolve_lock(ui, &mut project, scope, what, servers))?;
     let found = difference(resolved.old.as_ref(), &resolved.new);
     if !args.json {
         show(ui, &found);

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use silo::lock::npm::{Root, Track, choose, instead, track};
+use silo::lock::npm::{Root, Track, choose, instead, refusal, track};
 use silo::lock::template::{Values, expand, mentions};
-use silo::lock::version::Request;
+use silo::lock::time::{Cutoff, Time};
+use silo::lock::version::{Request, matches};
 use silo::lock::{Artifact, Trust, apt, checksum, pypi as wheels};
 
 use silo::spec::{Arch, Checksum, PackageRequest, Step, Template, Versions};
@@ -27,12 +28,16 @@ pub struct Recipe<'a> {
     pub options: &'a BTreeMap<String, String>,
     /// From which distribution its packages come; `None` when they are not among the artefacts.
     pub apt: Option<Whose>,
+    /// Which versions are old enough.
+    pub cutoff: Cutoff,
 }
 
 /// What came out.
 pub struct Found {
     /// The version.
     pub version: String,
+    /// When it was released, where its source says it.
+    pub released: Option<Time>,
     /// Everything that is downloaded, sorted.
     pub artifacts: Vec<Artifact>,
     /// What should be known about it.
@@ -45,7 +50,11 @@ impl Recipe<'_> {
     pub(super) fn fill(&self, template: &Template, arch: Arch, version: Option<&str>) -> Result<String, String> {
         let values = Values { version, arch, arch_names: self.arch, options: self.options };
         expand(template, &values).map_err(|name| match name.as_str() {
-            "version" | "version.base" | "version.major" | "version.minor" => {
+            "version.channel" | "version.date" if version.is_some() => {
+                let version = version.unwrap_or_default();
+                format!("`{version}` is not the version of a day; write one like version=\"nightly-2026-11-20\"")
+            }
+            "version" | "version.channel" | "version.date" | "version.base" | "version.build" | "version.major" | "version.minor" => {
                 let request = self.request.unwrap_or("latest");
                 format!(
                     "`{request}` is not an exact version, and nothing here says which versions there are; write one like version=\"1.2.3\""
@@ -66,25 +75,33 @@ impl Recipe<'_> {
         let pip = self.packages(|step| if let Step::Pip { packages } = step { Some(packages) } else { None });
         let apt: Vec<&String> =
             self.steps.iter().filter_map(|step| if let Step::Apt { packages } = step { Some(packages) } else { None }).flatten().collect();
-        let mut found = Found { version: String::new(), artifacts: Vec::new(), warnings: Vec::new(), fallbacks: Vec::new() };
+        let mut found =
+            Found { version: String::new(), released: None, artifacts: Vec::new(), warnings: Vec::new(), fallbacks: Vec::new() };
 
         // Who knows the versions, in this order: packages that carry it, then the request itself.
-        let mut version = self.npm_version(session, &request, &npm).await?;
+        let mut version = None;
+        if let Some((found_version, released)) = self.npm_version(session, &request, &npm).await? {
+            (version, found.released) = (Some(found_version), released);
+        }
         let leads = |package: &PackageRequest| package.version.0.contains("%{version}");
         if !pip.is_empty() {
             let solution = self.wheels(session, &pip, version.as_deref()).await?;
             if let (None, Some(leader)) = (&version, pip.iter().find(|package| leads(package))) {
                 let name = self.fill(&leader.name, Arch::Amd64, None)?;
-                version = solution.versions.get(&wheels::normalized(name.split('[').next().unwrap_or(&name))).cloned();
+                let name = wheels::normalized(name.split('[').next().unwrap_or(&name));
+                version = solution.versions.get(&name).cloned();
+                found.released = solution.released.get(&name).copied();
             }
             if let (None, Some(first), true) = (&version, pip.first(), npm.is_empty()) {
                 let name = self.fill(&first.name, Arch::Amd64, None)?;
-                found.version = solution.versions.get(&wheels::normalized(&name)).cloned().unwrap_or_default();
+                let name = wheels::normalized(&name);
+                found.version = solution.versions.get(&name).cloned().unwrap_or_default();
+                found.released = solution.released.get(&name).copied();
             }
             found.artifacts.extend(solution.wheels);
         }
         let listed = match (&version, self.versions) {
-            (None, Some(versions)) => self.listed(session, versions, &request, &mut found.fallbacks).await?,
+            (None, Some(versions)) => self.listed(session, versions, &request, &mut found).await?,
             (Some(_), _) | (None, None) => None,
         };
         let version =
@@ -93,7 +110,7 @@ impl Recipe<'_> {
         if !npm.is_empty() {
             let roots = self.roots(&npm, version.as_deref())?;
             let endpoint = session.npm_endpoint().await?;
-            let tree = session.npm.tree(&session.client, endpoint, &roots).await?;
+            let tree = session.npm(self.cutoff)?.tree(session.npm_client().await?, endpoint, &roots).await?;
             if let Some(first) = roots.get(&Arch::Amd64).and_then(|roots| roots.first()) {
                 let path = format!("node_modules/{}", first.name);
                 let package = tree.packages.iter().find(|package| package.path == path);
@@ -141,7 +158,7 @@ impl Recipe<'_> {
         session: &Session<'_>,
         request: &Request,
         packages: &[&PackageRequest],
-    ) -> Result<Option<String>, String> {
+    ) -> Result<Option<(String, Option<Time>)>, String> {
         let mut tracks: BTreeSet<(String, String, String)> = BTreeSet::new();
         for package in packages {
             let Some((before, after)) = track(&package.version) else { continue };
@@ -162,8 +179,9 @@ impl Recipe<'_> {
             return Ok(None);
         }
         let names: BTreeSet<String> = tracks.iter().map(|(name, _, _)| name.clone()).collect();
-        session.npm.learn(&session.client, session.npm_endpoint().await?, &names).await?;
-        session.npm.with(|registry| {
+        let (npm, endpoint) = (session.npm(self.cutoff)?, session.npm_endpoint().await?);
+        npm.learn(session.npm_client().await?, endpoint, &names).await?;
+        let version = npm.with(|registry| {
             let mut list = Vec::new();
             for (name, prefix, suffix) in &tracks {
                 match registry.get(name).and_then(Option::as_ref) {
@@ -172,10 +190,17 @@ impl Recipe<'_> {
                 }
             }
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            choose(request, &list)
-                .map(Some)
-                .ok_or_else(|| format!("of {} in npm's registry {}", names.join(" and "), instead(request, &list)))
-        })?
+            choose(request, &list).ok_or_else(|| {
+                refusal(request, &list)
+                    .unwrap_or_else(|| format!("of {} in npm's registry {}", names.join(" and "), instead(request, &list)))
+            })
+        })??;
+        let mut released = None;
+        for (name, before, after) in &tracks {
+            let version = format!("{before}{version}{after}");
+            released = npm.released(session.npm_client().await?, endpoint, name, &version).await?.max(released);
+        }
+        Ok(Some((version, released)))
     }
 
     fn roots(&self, packages: &[&PackageRequest], version: Option<&str>) -> Result<BTreeMap<Arch, Vec<Root>>, String> {
@@ -197,7 +222,7 @@ impl Recipe<'_> {
             };
             roots.push(wheels::Root { name: name.clone(), request: self.fill(&package.version, Arch::Amd64, asked)? });
         }
-        let target = session.python().await;
+        let target = wheels::Target { cutoff: self.cutoff, ..session.python().await };
         pypi::wheels(&session.client, session.pypi_endpoint().await?, &roots, &target).await
     }
 
@@ -207,11 +232,14 @@ impl Recipe<'_> {
         session: &Session<'_>,
         versions: &Versions,
         request: &Request,
-        fallbacks: &mut Vec<String>,
+        found: &mut Found,
     ) -> Result<Option<(String, Listed)>, String> {
         match (index::list(self, session, versions, request).await, request.whole()) {
-            (Ok(listed), whole) => match (listed.choose(request), whole) {
-                (Ok(version), _) => Ok(Some((version, listed))),
+            (Ok(listed), whole) => match (listed.choose(request, &self.cutoff), whole) {
+                (Ok(entry), _) => {
+                    found.released = entry.date;
+                    Ok(Some((entry.version.clone(), listed)))
+                }
                 // Lists need not go back for ever.
                 (Err(_), Some(whole)) => Ok(Some((whole.to_string(), listed))),
                 (Err(reason), None) => Err(reason),
@@ -220,7 +248,8 @@ impl Recipe<'_> {
                 let unchecked =
                     |step: &Step| matches!(step, Step::Download { url: _, to: _, strip: _, checksum: Checksum::TrustOnFirstUse });
                 if self.steps.iter().any(unchecked) {
-                    fallbacks
+                    found
+                        .fallbacks
                         .push(format!("its checksum is that of what was seen first, since the list of versions cannot be read: {reason}"));
                 }
                 Ok(None)
@@ -274,7 +303,8 @@ fn fits(request: &Request, name: &str, version: &str) -> Result<(), String> {
     let good = match request {
         Request::Latest(_) => true,
         Request::Version(text) => apt::upstream_fits(version, text),
-        Request::Range(_) | Request::Word(_) => false,
+        Request::Range(_) => matches(request, apt::upstream(version)),
+        Request::Word(_) => false,
     };
     if good { Ok(()) } else { Err(format!("the distribution has {name} {version}, and `{}` is asked for", request.text())) }
 }

@@ -1,12 +1,18 @@
 //! Where the registries are: silo knows no address of its own, it takes them from their ordinary clients' configuration.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use silo::problem::{Code, Problem};
+use silo::spec::{Mirrors, Registry};
 use tokio::process::Command;
+
+use super::cache::{Cache, Terms};
+use super::login::{Login, basic};
 
 /// What endpoints are found from.
 #[derive(Clone, Debug)]
@@ -17,12 +23,22 @@ pub struct Surroundings {
     pub npmrc: Option<(String, Expansion)>,
     /// apt's folder.
     pub apt: PathBuf,
+    /// Where to look instead.
+    pub mirrors: Mirrors,
+    /// The folder of distributions' keys.
+    pub keyrings: PathBuf,
 }
 
 impl Surroundings {
     /// Those of this process.
-    pub fn of_process(npmrc: Option<(String, Expansion)>) -> Surroundings {
-        Surroundings { variables: std::env::vars().collect(), npmrc, apt: PathBuf::from("/etc/apt") }
+    pub fn of_process(npmrc: Option<(String, Expansion)>, mirrors: Mirrors) -> Surroundings {
+        Surroundings {
+            variables: std::env::vars().collect(),
+            npmrc,
+            apt: PathBuf::from("/etc/apt"),
+            keyrings: PathBuf::from("/usr/share/keyrings"),
+            mirrors,
+        }
     }
 
     /// A variable that is set and not empty.
@@ -32,6 +48,34 @@ impl Surroundings {
 
     fn home(&self) -> Option<PathBuf> {
         self.variable("HOME").map(PathBuf::from)
+    }
+
+    /// The user's own `.npmrc`.
+    pub fn user_npmrc(&self) -> Option<PathBuf> {
+        let named = self.variable("NPM_CONFIG_USERCONFIG").or(self.variable("npm_config_userconfig"));
+        named.map(PathBuf::from).or_else(|| Some(self.home()?.join(".npmrc")))
+    }
+
+    /// npm's registry by what is stronger than its files: the configuration's mirror, else a variable of npm's.
+    pub fn npm_registry(&self) -> Option<&str> {
+        let mirror = self.mirrors.registry(Registry::Npm);
+        mirror.or(self.variable("npm_config_registry")).or(self.variable("NPM_CONFIG_REGISTRY"))
+    }
+
+    /// pip's files, the strongest first. Source: pip's documentation, "Configuration".
+    pub fn pip_files(&self) -> Vec<PathBuf> {
+        let mut files: Vec<PathBuf> = self.variable("PIP_CONFIG_FILE").map(PathBuf::from).into_iter().collect();
+        if let Some(home) = self.home() {
+            let configuration = self.variable("XDG_CONFIG_HOME").map_or_else(|| home.join(".config"), PathBuf::from);
+            files.extend([configuration.join("pip/pip.conf"), home.join(".pip/pip.conf")]);
+        }
+        files.push(PathBuf::from("/etc/pip.conf"));
+        files
+    }
+
+    /// PyPI's index by what is stronger than pip's files: the configuration's mirror, else a variable of pip's.
+    pub fn pip_index(&self) -> Option<&str> {
+        self.mirrors.registry(Registry::Pypi).or_else(|| self.variable("PIP_INDEX_URL")).map(str::trim)
     }
 
     /// The folder of the HTTP cache.
@@ -44,13 +88,41 @@ impl Surroundings {
     }
 
     /// What a program prints, within half a minute. It runs outside of any project, since both npm and Python take orders from the files
-    /// of the folder that they are started in.
+    /// of the folder that they are started in. Since it takes longer than everything else together, its answer is kept for some minutes,
+    /// as long as the program, what configures it and its variables are the same.
     async fn ask(&self, program: &str, arguments: &[&str]) -> Option<String> {
+        let cache = self.cache().map(Cache::new);
+        let key = self.question(program, arguments);
+        if let (Some(cache), Some(key)) = (&cache, &key)
+            && let Some(entry) = cache.read(key).await.filter(|entry| entry.fresh)
+        {
+            return String::from_utf8(entry.body).ok();
+        }
         let mut command = Command::new(program);
         command.args(arguments).current_dir("/").env_clear().envs(&self.variables).stdin(Stdio::null()).kill_on_drop(true);
         let output = tokio::time::timeout(Duration::from_secs(30), command.output()).await.ok()?.ok()?;
         let text = String::from_utf8(output.stdout).ok()?.trim().to_string();
-        (output.status.success() && !text.is_empty()).then_some(text)
+        let answer = (output.status.success() && !text.is_empty()).then_some(text)?;
+        if let (Some(cache), Some(key)) = (&cache, &key) {
+            cache.write(key, &Terms::for_a_while(), answer.as_bytes()).await;
+        }
+        Some(answer)
+    }
+
+    /// Everything that the answer of a program depends on; nothing when the program is not installed.
+    fn question(&self, program: &str, arguments: &[&str]) -> Option<String> {
+        let changed = |file: &Path| {
+            let file = std::fs::metadata(file).ok()?;
+            Some((file.len(), file.modified().ok()?))
+        };
+        let file = std::env::split_paths(self.variable("PATH")?).map(|folder| folder.join(program)).find(|file| file.is_file())?;
+        // Where npm's file for all users is, by default and in distributions' packages. Source: npm's documentation, "config", globalconfig.
+        let configured = file.parent().and_then(Path::parent).map(|prefix| prefix.join("etc/npmrc"));
+        let configured: Vec<_> = configured.into_iter().chain([PathBuf::from("/etc/npmrc")]).map(|file| changed(&file)).collect();
+        // Any may count, but those that a shell changes with every command.
+        let variables: Vec<_> =
+            self.variables.iter().filter(|(name, _)| !["_", "SHLVL", "PWD", "OLDPWD"].contains(&name.as_str())).collect();
+        Some(format!("program\n{}\n{:?}\n{configured:?}\n{arguments:?}\n{variables:?}", file.display(), changed(&file)))
     }
 }
 
@@ -60,24 +132,50 @@ pub struct NpmEndpoint {
     registry: String,
     scopes: BTreeMap<String, String>,
     tokens: BTreeMap<String, String>,
+    /// How they are reached.
+    pub transport: Transport,
+}
+
+/// How registries are reached where their client is configured otherwise than everything else is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Transport {
+    /// The text of the only certificate authorities that count.
+    pub authorities: Option<Vec<u8>>,
+    /// The proxy.
+    pub proxy: Option<String>,
+    /// What is reached without it: hosts, separated by commas.
+    pub direct: Option<String>,
+}
+
+impl Transport {
+    /// From the user's settings of npm, and its variables, which are stronger. Source: npm's documentation, "config": cafile, https-proxy, noproxy.
+    fn of(settings: &BTreeMap<String, String>, surroundings: &Surroundings) -> Transport {
+        let setting = |name: &str| {
+            let variable = format!("npm_config_{}", name.replace('-', "_"));
+            let named = surroundings.variable(&variable).or(surroundings.variable(&variable.to_uppercase())).map(str::to_string);
+            named.or_else(|| settings.get(name).cloned()).filter(|value| !matches!(value.as_str(), "" | "null" | "false"))
+        };
+        Transport {
+            authorities: setting("cafile").and_then(|file| std::fs::read(file).ok()),
+            proxy: setting("https-proxy").or_else(|| setting("proxy")),
+            direct: setting("noproxy"),
+        }
+    }
 }
 
 impl NpmEndpoint {
-    /// From npm's variables, `.npmrc` of the project and of the user, and npm itself, in this order.
+    /// From the configuration's mirror, npm's variables, `.npmrc` of the project and of the user, and npm itself, in this order.
     pub async fn find(surroundings: &Surroundings) -> Result<NpmEndpoint, Problem> {
-        let user = match surroundings.variable("NPM_CONFIG_USERCONFIG").or(surroundings.variable("npm_config_userconfig")) {
-            Some(file) => Some(PathBuf::from(file)),
-            None => surroundings.home().map(|home| home.join(".npmrc")),
-        };
         let mut settings = BTreeMap::new();
-        if let Some(text) = user.and_then(|file| std::fs::read_to_string(file).ok()) {
+        if let Some(text) = surroundings.user_npmrc().and_then(|file| std::fs::read_to_string(file).ok()) {
             settings.extend(npmrc(&text, Expansion::Host, surroundings));
         }
+        // Of the user's alone: whoever names a proxy and the authorities can read every login.
+        let transport = Transport::of(&settings, surroundings);
         if let Some((text, expansion)) = &surroundings.npmrc {
             settings.extend(npmrc(text, *expansion, surroundings));
         }
-        let variable = surroundings.variable("npm_config_registry").or(surroundings.variable("NPM_CONFIG_REGISTRY")).map(str::to_string);
-        let registry = match variable.or_else(|| settings.get("registry").cloned()) {
+        let registry = match surroundings.npm_registry().map(str::to_string).or_else(|| settings.get("registry").cloned()) {
             Some(registry) => Some(registry),
             None => surroundings.ask("npm", &["config", "get", "registry"]).await.filter(|text| text.starts_with("http")),
         };
@@ -94,12 +192,17 @@ impl NpmEndpoint {
                 let header = match word {
                     "_authToken" => format!("Bearer {value}"),
                     "_auth" => format!("Basic {value}"),
+                    // Written in base64. Source: npm's documentation, "npmrc", auth related configuration.
+                    "_password" if !settings.contains_key(&format!("{host}:_authToken")) => {
+                        let password = BASE64_STANDARD.decode(value).ok().and_then(|bytes| String::from_utf8(bytes).ok())?;
+                        basic(settings.get(&format!("{host}:username"))?, &password)
+                    }
                     _ => return None,
                 };
                 Some((slash(host), header))
             })
             .collect();
-        Ok(NpmEndpoint { registry: slash(&registry), scopes, tokens })
+        Ok(NpmEndpoint { registry: slash(&registry), scopes, tokens, transport })
     }
 
     /// The address of a package's document, and the header that allows to read it.
@@ -107,9 +210,28 @@ impl NpmEndpoint {
         let scope = package.split_once('/').map(|(scope, _)| scope);
         let registry = scope.and_then(|scope| self.scopes.get(scope)).unwrap_or(&self.registry);
         let url = format!("{registry}{}", package.replace('/', "%2f"));
-        let bare = url.split_once(':').map_or(url.as_str(), |(_, rest)| rest);
+        let authorization = self.authorization(&url);
+        (url, authorization)
+    }
+
+    /// As whom an address is asked: as nobody where npm has no login of its own, as npm itself does.
+    pub fn login(&self, url: &str) -> Login {
+        self.authorization(url).map_or(Login::Nobody, |text| Login::Header { url: url.to_string(), text })
+    }
+
+    /// The header that allows to read an address.
+    fn authorization(&self, url: &str) -> Option<String> {
+        let bare = url.split_once(':').map_or(url, |(_, rest)| rest);
         let token = self.tokens.iter().filter(|(host, _)| bare.starts_with(host.as_str())).max_by_key(|(host, _)| host.len());
-        (url.clone(), token.map(|(_, header)| header.clone()))
+        token.map(|(_, header)| header.clone())
+    }
+
+    /// The address that the archive of a version has in npm's own registry and those that follow it: `NAME/-/NAME-VERSION.tgz`, the second
+    /// without its scope.
+    pub fn tarball(&self, package: &str, version: &str) -> String {
+        let (scope, bare) = package.split_once('/').map_or((None, package), |(scope, bare)| (Some(scope), bare));
+        let registry = scope.and_then(|scope| self.scopes.get(scope)).unwrap_or(&self.registry);
+        format!("{registry}{package}/-/{bare}-{version}.tgz")
     }
 }
 
@@ -127,7 +249,7 @@ pub enum Expansion {
 }
 
 /// `key=value` lines; `${NAME}` is a variable. Source: npmrc(5).
-fn npmrc(text: &str, expansion: Expansion, surroundings: &Surroundings) -> Vec<(String, String)> {
+pub(super) fn npmrc(text: &str, expansion: Expansion, surroundings: &Surroundings) -> Vec<(String, String)> {
     text.lines()
         .map(str::trim)
         .filter(|line| !line.starts_with(['#', ';']))
@@ -148,21 +270,12 @@ fn npmrc(text: &str, expansion: Expansion, surroundings: &Surroundings) -> Vec<(
         .collect()
 }
 
-/// The address of PyPI's index, ending with `/`: from pip's variable, its configuration files, and pip itself, in this order.
+/// The address of PyPI's index, ending with `/`: from the configuration's mirror, pip's variable, its configuration files, and pip itself, in this order.
 pub async fn pypi(surroundings: &Surroundings) -> Result<String, Problem> {
-    if let Some(index) = surroundings.variable("PIP_INDEX_URL") {
-        return Ok(slash(index.trim()));
+    if let Some(index) = surroundings.pip_index() {
+        return Ok(slash(index));
     }
-    let mut files = Vec::new();
-    if let Some(file) = surroundings.variable("PIP_CONFIG_FILE") {
-        files.push(PathBuf::from(file));
-    }
-    if let Some(home) = surroundings.home() {
-        let configuration = surroundings.variable("XDG_CONFIG_HOME").map_or_else(|| home.join(".config"), PathBuf::from);
-        files.extend([configuration.join("pip/pip.conf"), home.join(".pip/pip.conf")]);
-    }
-    files.push(PathBuf::from("/etc/pip.conf"));
-    for file in files {
+    for file in surroundings.pip_files() {
         if let Some(index) = std::fs::read_to_string(file).ok().as_deref().and_then(index_url) {
             return Ok(slash(index.trim()));
         }
@@ -187,57 +300,4 @@ fn index_url(text: &str) -> Option<String> {
         let (key, value) = line.split_once(['=', ':'])?;
         (global && matches!(key.trim(), "index-url" | "index_url")).then(|| value.trim().to_string())
     })
-}
-
-/// Addresses of archives that may have a suite, the likeliest first.
-pub async fn archives(surroundings: &Surroundings, suite: &str) -> Vec<String> {
-    if let Some(mirror) = surroundings.variable("SILO_APT_MIRROR") {
-        return vec![mirror.trim_end_matches('/').to_string()];
-    }
-    let mut found: Vec<(bool, String)> = Vec::new();
-    let mut files = vec![surroundings.apt.join("sources.list")];
-    let mut others: Vec<PathBuf> =
-        std::fs::read_dir(surroundings.apt.join("sources.list.d")).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
-    others.sort();
-    files.extend(others);
-    for file in files {
-        let Ok(text) = std::fs::read_to_string(&file) else { continue };
-        let sources = if file.extension().is_some_and(|ending| ending == "sources") { deb822(&text) } else { one_line(&text) };
-        for (uri, suites) in sources {
-            let here = suites.iter().any(|other| other == suite);
-            if uri.starts_with("http") && !found.iter().any(|(_, other)| *other == uri) {
-                found.push((here, uri));
-            }
-        }
-    }
-    found.sort_by_key(|(here, _)| !here);
-    found.into_iter().map(|(_, uri)| uri).collect()
-}
-
-/// `deb [options] uri suite section…` lines. Source: sources.list(5).
-fn one_line(text: &str) -> Vec<(String, Vec<String>)> {
-    text.lines()
-        .filter_map(|line| {
-            let rest = line.trim().strip_prefix("deb")?.strip_prefix([' ', '\t'])?.trim_start();
-            let rest = if rest.starts_with('[') { rest.split_once(']')?.1 } else { rest };
-            let mut words = rest.split_whitespace();
-            Some((words.next()?.trim_end_matches('/').to_string(), vec![words.next()?.to_string()]))
-        })
-        .collect()
-}
-
-/// Paragraphs with `URIs:` and `Suites:`. Source: sources.list(5).
-fn deb822(text: &str) -> Vec<(String, Vec<String>)> {
-    let mut list = Vec::new();
-    for paragraph in text.split("\n\n") {
-        let field = |name: &str| -> Vec<String> {
-            let line = paragraph.lines().find_map(|line| line.split_once(':').filter(|(key, _)| key.eq_ignore_ascii_case(name)));
-            line.map(|(_, value)| value.split_whitespace().map(|word| word.trim_end_matches('/').to_string()).collect()).unwrap_or_default()
-        };
-        let disabled = field("Enabled").first().is_some_and(|word| matches!(word.as_str(), "no" | "false" | "0"));
-        if !disabled && field("Types").iter().any(|word| word == "deb") {
-            list.extend(field("URIs").into_iter().map(|uri| (uri, field("Suites"))));
-        }
-    }
-    list
 }

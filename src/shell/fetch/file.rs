@@ -9,7 +9,7 @@ use super::chain;
 use super::client::{Ask, Client};
 
 /// A file whose checksum is in another one.
-pub async fn published(client: &Client, arch: Option<Arch>, url: String, sums: &str) -> Result<Artifact, String> {
+pub async fn published(client: &Client<'_>, arch: Option<Arch>, url: String, sums: &str) -> Result<Artifact, String> {
     let bytes = client.get(sums, &Ask::default()).await.map_err(|error| chain(&error))?;
     match checksum::find(&String::from_utf8_lossy(&bytes), &url) {
         Some(sum) => summed(client, arch, url, sum).await,
@@ -18,7 +18,7 @@ pub async fn published(client: &Client, arch: Option<Arch>, url: String, sums: &
 }
 
 /// A file with a published checksum. The lock keeps SHA-256: where another one is published, the file is fetched and compared with that.
-pub async fn summed(client: &Client, arch: Option<Arch>, url: String, sum: Sum) -> Result<Artifact, String> {
+pub async fn summed(client: &Client<'_>, arch: Option<Arch>, url: String, sum: Sum) -> Result<Artifact, String> {
     let sha256 = match sum {
         Sum::Sha256(sha256) => sha256,
         Sum::Sha512(published) => {
@@ -38,7 +38,7 @@ pub async fn summed(client: &Client, arch: Option<Arch>, url: String, sum: Sum) 
 }
 
 /// A file whose checksum nobody publishes.
-pub async fn first_use(client: &Client, arch: Option<Arch>, url: String) -> Result<Artifact, String> {
-    let ((), sha256) = client.stream(&url, || (), |(), _| Ok(())).await.map_err(|error| chain(&error))?;
+pub async fn first_use(client: &Client<'_>, arch: Option<Arch>, url: String) -> Result<Artifact, String> {
+    let sha256 = client.digest(&url).await.map_err(|error| chain(&error))?;
     Ok(Artifact::File { arch, url, sha256, trust: Trust::FirstUse })
 }

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use silo::lock::index::{self, Entry};
+use silo::lock::time::Cutoff;
 use silo::lock::version::Request;
 use silo::spec::{Arch, IndexForm, IndexPlace, JsonIndex, Versions};
 
 use super::client::{Ask, shown};
 use super::component::Recipe;
+use super::login::Login;
 use super::session::Session;
 use super::{FetchError, chain};
 
@@ -25,16 +27,16 @@ pub struct Listed {
 }
 
 impl Listed {
-    /// The newest version that fits a request. The error says what there is instead.
-    pub fn choose(&self, request: &Request) -> Result<String, String> {
-        index::choose(request, &self.entries).map_err(|reason| format!("{reason} (by {})", self.place))
+    /// The newest version that fits a request and is old enough. The error says what there is instead.
+    pub fn choose(&self, request: &Request, cutoff: &Cutoff) -> Result<&Entry, String> {
+        index::choose(request, &self.entries, cutoff).map_err(|reason| format!("{reason} (by {})", self.place))
     }
 }
 
 /// Reads a list of versions.
 pub async fn list(recipe: &Recipe<'_>, session: &Session<'_>, versions: &Versions, request: &Request) -> Result<Listed, String> {
     let template = match &versions.place {
-        IndexPlace::Github(repository) => return releases(session, repository, versions, request).await,
+        IndexPlace::Github(repository) => return releases(session, repository, versions, request, &recipe.cutoff).await,
         IndexPlace::Url(url) => url,
     };
     let mut documents: BTreeMap<Arch, String> = BTreeMap::new();
@@ -67,7 +69,13 @@ pub async fn list(recipe: &Recipe<'_>, session: &Session<'_>, versions: &Version
 }
 
 /// The releases of a repository: the one that is asked for, or the pages of their list until there is one that fits.
-async fn releases(session: &Session<'_>, repository: &str, versions: &Versions, request: &Request) -> Result<Listed, String> {
+async fn releases(
+    session: &Session<'_>,
+    repository: &str,
+    versions: &Versions,
+    request: &Request,
+    cutoff: &Cutoff,
+) -> Result<Listed, String> {
     let api = session.surroundings.variable("GITHUB_API_URL").unwrap_or("https://api.github.com").trim_end_matches('/');
     let api = format!("{api}/repos/{repository}/releases");
     let place = format!("the releases of {repository}");
@@ -100,7 +108,8 @@ async fn releases(session: &Session<'_>, repository: &str, versions: &Versions, 
         let last = found.len() < 100;
         all.extend(found);
         // The newest releases come first; an older line may go on for long, so that only the newest of all can be told early.
-        let early = matches!(request, Request::Latest(_)) && read(&all, released()).is_ok_and(|listed| listed.choose(request).is_ok());
+        let early =
+            matches!(request, Request::Latest(_)) && read(&all, released()).is_ok_and(|listed| listed.choose(request, cutoff).is_ok());
         if last || early {
             break;
         }
@@ -115,7 +124,8 @@ async fn ask(session: &Session<'_>, url: &str) -> Result<Option<Value>, String> 
     let token = ["GITHUB_TOKEN", "GH_TOKEN"].into_iter().find_map(|name| session.surroundings.variable(name));
     session.asking(url);
     let accept = Some("application/vnd.github+json");
-    match session.client.get(url, &Ask { accept, authorization: token.map(|token| format!("Bearer {token}")), range: None }).await {
+    let login = token.map(|token| Login::Header { url: url.to_string(), text: format!("Bearer {token}") }).unwrap_or_default();
+    match session.client.get(url, &Ask { accept, login, ..Ask::default() }).await {
         Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| format!("{} is not JSON: {error}", shown(url))),
         Err(FetchError::Missing { url: _ }) => Ok(None),
         Err(error @ FetchError::Limited { .. }) if token.is_none() => {

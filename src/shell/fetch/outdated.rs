@@ -3,17 +3,19 @@
 use std::collections::BTreeMap;
 
 use futures_util::StreamExt;
+use silo::lock::apt::solve::Role;
 use silo::lock::difference::Subject;
+use silo::lock::time::{Cutoff, Time};
 use silo::lock::version::{Request, compare};
-use silo::lock::{self, AptPackage, Artifact, Lock, LockedBase, Query, pypi};
+use silo::lock::{self, AptPackage, Artifact, Lock, LockedBase, Package, Query, pypi};
 use silo::problem::{Code, Problem, Problems};
 use silo::spec::{Component, ImageSpec, Kind, Step};
 
 use super::chain;
-use super::client::Client;
+use super::client::{Client, Freshness, Servers};
 use super::component::Recipe;
-use super::resolve::{Options, has_no_index, list, root, wanted};
-use super::session::{Event, Session, Whose};
+use super::resolve::{Options, has_no_index, root};
+use super::session::{Event, Kept, Session, Whose};
 
 /// How something stands: what is locked, and what there is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +30,19 @@ pub struct Standing {
     pub allowed: Result<String, String>,
     /// The newest of all, or why it is not known; `None` where there is no such thing.
     pub newest: Option<Result<String, String>>,
+    /// A newer one that is asked for and is not old enough.
+    pub held: Option<Held>,
+}
+
+/// A version that is not old enough to be locked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// The version.
+    pub version: String,
+    /// When it was released.
+    pub released: Time,
+    /// When it is old enough.
+    pub until: Time,
 }
 
 impl Standing {
@@ -44,13 +59,18 @@ pub async fn outdated(
     options: &Options<'_>,
     progress: &(dyn Fn(Event) + Sync),
 ) -> Result<Vec<Standing>, Problems> {
-    let client = Client::new(options.surroundings.cache()).map_err(|error| {
+    let freshness = match options.servers {
+        Servers::Asked => Freshness::Asked,
+        Servers::LeftAlone => Freshness::Kept,
+    };
+    let client = Client::new(options.surroundings.cache(), freshness).map_err(|error| {
         let mut problems = Problems::default();
         problems.push(Problem::new(Code::Unresolved, chain(&error)).at(spec.base.origin, ""));
         problems
     })?;
     let queries = lock::queries(spec);
-    let session = Session::new(client, options.surroundings, spec, wanted(&queries), progress);
+    let client = client.of(options.surroundings).telling(progress);
+    let session = Session::new(client, options.surroundings, spec, Kept::default(), progress);
     let same = spec.base.reference == spec.fetch.reference && spec.base.from == spec.fetch.from;
     let asked = queries.iter().filter(|query| !(same && matches!(query, Query::Fetch { .. })));
     let looks = asked.map(|query| {
@@ -68,6 +88,7 @@ async fn look(session: &Session<'_>, query: &Query, lock: &Lock, options: &Optio
         locked: (locked.reference == reference).then(|| locked.digest.clone()),
         allowed: found.map(|found| found.digest),
         newest: None,
+        held: None,
     };
     match query {
         Query::Base { reference, from } => {
@@ -76,68 +97,94 @@ async fn look(session: &Session<'_>, query: &Query, lock: &Lock, options: &Optio
         Query::Fetch { reference, from } => {
             vec![base("fetch stage's base", &lock.fetch, reference, root(session, Whose::Fetch, reference, *from, options).await)]
         }
-        Query::Packages { names } => packages("package", &lock.packages, names, list(session, Whose::Image, names).await),
-        Query::FetchPackages { names } => {
-            packages("fetch stage's package", &lock.fetch_packages, names, list(session, Whose::Fetch, names).await)
-        }
+        Query::Packages { names } => packages(session, Whose::Image, "package", &lock.packages, names).await,
+        Query::FetchPackages { names } => packages(session, Whose::Fetch, "fetch stage's package", &lock.fetch_packages, names).await,
         Query::Layer { name, steps } => {
             let locked = lock.layers.iter().find(|layer| layer.name == *name).map(|layer| layer.artifacts.as_slice()).unwrap_or_default();
-            layer(session, &lock::layer_words(name), steps, locked).await
+            layer(session, &lock::layer_words(name), steps, locked, options.cutoff(None)).await
         }
         Query::Component { id, request: _, installs: _, options: _ } => {
             let Some(component) = session.spec.all_components().find(|component| component.id == *id) else {
                 return Vec::new();
             };
             session.asking(&id.to_string());
-            let allowed = version(session, component, &component.request);
-            let (allowed, newest) = match Request::parse(&component.request) {
-                Request::Latest(_) => {
-                    let allowed = allowed.await;
-                    (allowed.clone(), allowed)
+            let (cutoff, request) = (options.cutoff(Some(id)), component.request.as_str());
+            let floats = !matches!(Request::parse(request), Request::Latest(_));
+            let newest = async { if floats { Some(version(session, component, "latest", Cutoff::NONE).await) } else { None } };
+            let (allowed, fitting, newest) = futures_util::join!(
+                version(session, component, request, cutoff),
+                version(session, component, request, Cutoff::NONE),
+                newest
+            );
+            let locked = lock.component(id).map(|locked| locked.version.clone());
+            let allowed = allowed.map(|(allowed, _)| allowed);
+            // What is locked is kept while it can be had, even when it is too young itself.
+            let allowed = match (locked.as_ref().filter(|_| lock::change(query, lock).is_none()), &fitting) {
+                (Some(locked), Ok((fitting, _)))
+                    if compare(locked, fitting).is_le() && allowed.as_ref().map_or(true, |allowed| compare(locked, allowed).is_gt()) =>
+                {
+                    Ok(locked.clone())
                 }
-                Request::Version(_) | Request::Range(_) | Request::Word(_) => {
-                    futures_util::join!(allowed, version(session, component, "latest"))
-                }
+                (Some(_) | None, _) => allowed,
             };
+            let held = match (&allowed, &fitting) {
+                (allowed, Ok((version, Some(released))))
+                    if !cutoff.allows(Some(*released)) && allowed.as_ref().map_or(true, |allowed| compare(version, allowed).is_gt()) =>
+                {
+                    Some(Held { version: version.clone(), released: *released, until: cutoff.ripe(*released) })
+                }
+                (_, _) => None,
+            };
+            let newest = newest.unwrap_or(fitting).map(|(newest, _)| newest);
             // Someone who asks for what comes before a release may have what is newer than the newest release.
             let newest = match (&allowed, newest) {
                 (Ok(allowed), Ok(newest)) if compare(allowed, &newest).is_gt() => Ok(allowed.clone()),
                 (_, newest) => newest,
             };
-            let locked = lock.component(id).map(|locked| locked.version.clone());
-            vec![Standing { subject: Subject::Component, name: id.to_string(), locked, allowed, newest: Some(newest) }]
+            vec![Standing { subject: Subject::Component, name: id.to_string(), locked, allowed, newest: Some(newest), held }]
         }
     }
 }
 
-fn packages(what: &str, locked: &[AptPackage], names: &[String], found: Result<Vec<AptPackage>, String>) -> Vec<Standing> {
-    let of = |list: &[AptPackage], name: &str| list.iter().find(|package| package.name == name).map(AptPackage::version);
-    match found {
-        Err(reason) if !names.is_empty() => {
-            vec![Standing { subject: Subject::Package, name: format!("{what}s"), locked: None, allowed: Err(reason), newest: None }]
-        }
-        Err(_) => Vec::new(),
-        Ok(found) => found
-            .iter()
-            .map(|package| Standing {
-                subject: Subject::Package,
-                name: format!("{what} {}", package.name),
-                locked: of(locked, &package.name),
-                allowed: Ok(package.version()),
-                newest: None,
-            })
-            .collect(),
+/// Every package that blocks ask for, and of the others those that have a newer version.
+async fn packages(session: &Session<'_>, whose: Whose, what: &str, locked: &[Package], names: &[String]) -> Vec<Standing> {
+    if names.is_empty() && locked.is_empty() {
+        return Vec::new();
     }
+    let standing = |name: &str, locked: Option<String>, allowed: Result<String, String>| Standing {
+        subject: Subject::Package,
+        name: name.to_string(),
+        locked,
+        allowed,
+        newest: None,
+        held: None,
+    };
+    let found = async { Ok::<_, String>((session.packages(whose, names.iter().map(String::as_str)).await?, session.stock(whose).await?)) };
+    let (asked, stock) = match found.await {
+        Ok(found) => found,
+        Err(reason) => return vec![standing(&format!("{what}s"), None, Err(reason))],
+    };
+    let of = |name: &str| locked.iter().find(|package| package.pin.name == name).map(|package| package.pin.version());
+    let mut list: Vec<Standing> =
+        asked.iter().map(|pin| standing(&format!("{what} {}", pin.name), of(&pin.name), Ok(pin.version()))).collect();
+    // Those that components ask for are looked at with these.
+    for Package { pin, files: _, needs: _, role: _ } in locked.iter().filter(|package| package.role != Role::Asked) {
+        let newest = AptPackage { name: pin.name.clone(), versions: stock.versions(&pin.name, None) };
+        if newest != *pin && !newest.versions.is_empty() {
+            list.push(standing(&format!("{what} {}", pin.name), Some(pin.version()), Ok(newest.version())));
+        }
+    }
+    list
 }
 
 /// The packages of npm and PyPI that a block names; files of URLs have no versions.
-async fn layer(session: &Session<'_>, block: &str, steps: &[Step], locked: &[Artifact]) -> Vec<Standing> {
+async fn layer(session: &Session<'_>, block: &str, steps: &[Step], locked: &[Artifact], cutoff: Cutoff) -> Vec<Standing> {
     let (arch, options) = (BTreeMap::new(), BTreeMap::new());
     let steps: Vec<Step> = steps.iter().filter(|step| matches!(step, Step::Npm { .. } | Step::Pip { .. })).cloned().collect();
     if steps.is_empty() {
         return Vec::new();
     }
-    let recipe = Recipe { request: None, steps: &steps, versions: None, arch: &arch, options: &options, apt: None };
+    let recipe = Recipe { request: None, steps: &steps, versions: None, arch: &arch, options: &options, apt: None, cutoff };
     let found = recipe.find(session).await.map(|found| found.artifacts);
     let version = |list: &[Artifact], npm: bool, name: &str| {
         list.iter().find_map(|artifact| match artifact {
@@ -166,6 +213,7 @@ async fn layer(session: &Session<'_>, block: &str, steps: &[Step], locked: &[Art
                 locked: version(locked, npm, name),
                 allowed,
                 newest: None,
+                held: None,
             });
         }
     }
@@ -173,7 +221,7 @@ async fn layer(session: &Session<'_>, block: &str, steps: &[Step], locked: &[Art
 }
 
 /// The version that a request means today: by the first of the component's sources that knows, as a lock is made.
-async fn version(session: &Session<'_>, component: &Component, request: &str) -> Result<String, String> {
+async fn version(session: &Session<'_>, component: &Component, request: &str, cutoff: Cutoff) -> Result<(String, Option<Time>), String> {
     let Component { id, request: _, installs, options, env: _, checks: _, cause: _, origin: _ } = component;
     let parsed = Request::parse(request);
     let whose = if id.kind == Kind::Client { Whose::Fetch } else { Whose::Image };
@@ -181,7 +229,7 @@ async fn version(session: &Session<'_>, component: &Component, request: &str) ->
     for install in installs {
         if install.versions.is_none() && has_no_index(&install.steps) {
             match parsed.exact() {
-                Some(exact) => return Ok(exact.to_string()),
+                Some(exact) => return Ok((exact.to_string(), None)),
                 None => reasons.push(format!("`{}`: it has no list of its versions", install.source)),
             }
             continue;
@@ -200,15 +248,16 @@ async fn version(session: &Session<'_>, component: &Component, request: &str) ->
             arch: &install.arch,
             options,
             apt: Some(whose),
+            cutoff,
         };
         let npm = recipe.packages(|step| if let Step::Npm { packages } = step { Some(packages) } else { None });
         let found = match recipe.npm_version(session, &parsed, &npm).await {
-            Ok(Some(version)) => Ok(version),
-            Ok(None) => recipe.find(session).await.map(|found| found.version),
+            Ok(Some(found)) => Ok(found),
+            Ok(None) => recipe.find(session).await.map(|found| (found.version, found.released)),
             Err(reason) => Err(reason),
         };
         match found {
-            Ok(version) => return Ok(version),
+            Ok(found) => return Ok(found),
             Err(reason) => reasons.push(format!("`{}`: {reason}", install.source)),
         }
     }

@@ -6,6 +6,7 @@ use silo::lock::pypi::{Need, Registry, Root, Solution, Target, Unsolved, resolve
 use silo::lock::simple::{ACCEPT, File, Metadata, Project, requirements};
 use silo::lock::wheel::{self, TAIL, Unread, Wheel};
 
+use super::cache::Terms;
 use super::client::{Ask, Client, shown};
 use super::{FetchError, chain};
 
@@ -18,7 +19,7 @@ enum Answer {
 }
 
 /// The wheels of some projects, from an index at an address that ends with `/`.
-pub async fn wheels(client: &Client, index: &str, roots: &[Root], target: &Target) -> Result<Solution, String> {
+pub async fn wheels(client: &Client<'_>, index: &str, roots: &[Root], target: &Target) -> Result<Solution, String> {
     let mut registry = Registry::default();
     loop {
         let need = match resolve(roots, target, &registry) {
@@ -49,7 +50,7 @@ pub async fn wheels(client: &Client, index: &str, roots: &[Root], target: &Targe
     }
 }
 
-async fn project(client: &Client, index: &str, name: &str) -> Result<Option<Project>, String> {
+async fn project(client: &Client<'_>, index: &str, name: &str) -> Result<Option<Project>, String> {
     let url = format!("{index}{name}/");
     match client.get(&url, &Ask { accept: Some(ACCEPT), ..Ask::default() }).await {
         Ok(page) => Project::parse(&page).map(Some).map_err(|error| format!("{} is not understood: {error}", shown(&url))),
@@ -58,9 +59,25 @@ async fn project(client: &Client, index: &str, name: &str) -> Result<Option<Proj
     }
 }
 
+/// Where the index has a file of a project.
+pub async fn address_of(client: &Client<'_>, index: &str, name: &str, file: &str) -> Result<String, String> {
+    let found = project(client, index, name).await?.unwrap_or_default();
+    let found = found.releases.into_values().flatten().find(|known| known.filename == file);
+    let url = found.map(|known| known.url).ok_or_else(|| format!("the index of Python projects has no file {file} of {name}"))?;
+    address(&format!("{index}{name}/"), &url).ok_or_else(|| format!("`{}` is no address", shown(&url)))
+}
+
 /// What a wheel needs, from its `METADATA`: beside it where the index says so, otherwise inside.
-async fn needs(client: &Client, index: &str, name: &str, file: &File) -> Result<Vec<String>, String> {
+async fn needs(client: &Client<'_>, index: &str, name: &str, file: &File) -> Result<Vec<String>, String> {
     let url = address(&format!("{index}{name}/"), &file.url).ok_or_else(|| format!("`{}` is no address", shown(&file.url)))?;
+    // What is inside a file of a known digest is learnt once, from each place that has it: what is beside it need not be of it.
+    let key = file.sha256.as_ref().map(|hash| format!("metadata\n{}\n{hash}", client.address(&url)));
+    if let (Some(key), Some(cache)) = (&key, client.cache())
+        && let Some(entry) = cache.read(key).await
+        && let Some(list) = String::from_utf8(entry.body).ok().as_deref().and_then(requirements)
+    {
+        return Ok(list);
+    }
     let text = match &file.metadata {
         Metadata::Beside(hash) => match client.get(&format!("{url}.metadata"), &Ask::default()).await {
             Ok(bytes) if hash.as_ref().is_some_and(|hash| *hash != sha256_hex(&bytes)) => {
@@ -72,10 +89,14 @@ async fn needs(client: &Client, index: &str, name: &str, file: &File) -> Result<
         },
         Metadata::Inside => inside(client, &url).await?,
     };
-    requirements(&text).ok_or_else(|| "its METADATA is not understood".to_string())
+    let list = requirements(&text).ok_or_else(|| "its METADATA is not understood".to_string())?;
+    if let (Some(key), Some(cache)) = (&key, client.cache()) {
+        cache.write(key, &Terms::for_ever(), text.as_bytes()).await;
+    }
+    Ok(list)
 }
 
-async fn inside(client: &Client, url: &str) -> Result<String, String> {
+async fn inside(client: &Client<'_>, url: &str) -> Result<String, String> {
     let mut known = Wheel::default();
     let mut range = format!("bytes=-{TAIL}");
     for _ in 0..PARTS {

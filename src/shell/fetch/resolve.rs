@@ -4,17 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 
 use futures_util::StreamExt;
-use silo::lock::version::Request;
-use silo::lock::{self, AptPackage, Lock, LockedBase, LockedComponent, LockedLayer, Query};
+use silo::lock::apt::solve::Role;
+use silo::lock::package::of_components;
+use silo::lock::time::{Cutoff, Time};
+use silo::lock::version::{Request, compare};
+use silo::lock::{self, Lock, LockedBase, LockedComponent, LockedLayer, Package, Query};
 use silo::problem::{Code, Problem, Problems};
 use silo::source::Span;
-use silo::spec::{BaseFrom, Component, ComponentId, ImageSpec, Kind, Name, Step};
+use silo::spec::{BaseFrom, Component, ComponentId, ImageSpec, Kind, LockPolicy, Name, Step};
 
 use super::chain;
-use super::client::Client;
+use super::client::{Client, Freshness, Servers};
 use super::component::{Found, Recipe};
 use super::endpoint::Surroundings;
-use super::session::{Event, LIBC, PYTHON, Session, Whose};
+use super::packages;
+use super::session::{Event, Kept, Session, Whose};
 
 /// Which answers of an old lock are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +62,13 @@ impl Part {
     }
 }
 
+impl Options<'_> {
+    /// Which versions of a component are old enough; those of blocks that are no component when none is named.
+    pub(super) fn cutoff(&self, id: Option<&ComponentId>) -> Cutoff {
+        self.now.map_or(Cutoff::NONE, |now| Cutoff::of_age(now, self.policy.age(id)))
+    }
+}
+
 /// A digest that is being looked up.
 pub type Digest<'a> = Pin<Box<dyn Future<Output = Result<String, String>> + Send + 'a>>;
 
@@ -67,12 +78,28 @@ pub struct Options<'a> {
     pub surroundings: &'a Surroundings,
     /// What to look up again.
     pub update: Update,
+    /// Whether servers may be asked, or just what they said before is used.
+    pub servers: Servers,
+    /// How old versions have to be.
+    pub policy: &'a LockPolicy,
+    /// What they are so old at; `None` when their age does not count.
+    pub now: Option<Time>,
     /// Asks an image registry for the digest of a reference: `sha256:…`, or why not.
     pub resolve_image: &'a (dyn Fn(&str) -> Digest<'a> + Sync),
 }
 
 fn unresolved(message: String, origin: Span) -> Problem {
     Problem::new(Code::Unresolved, message).at(origin, "")
+}
+
+/// Says what helps where nothing may be asked.
+fn connect(problem: &mut Problem) {
+    if problem.code == Code::Unresolved {
+        problem.help = Some(
+            "silo is offline (--offline, --frozen or SILO_OFFLINE) and asks no server; run the same once without that: what servers answer is kept"
+                .to_string(),
+        );
+    }
 }
 
 /// One problem for each reason, at all the places that it concerns.
@@ -89,25 +116,26 @@ fn together(said: Vec<Problem>) -> Vec<Problem> {
 
 /// What keeps every component with such steps from being found, whatever its version: a server that cannot be reached.
 async fn obstacle(session: &Session<'_>, steps: &[Step], whose: Whose) -> Option<Problem> {
-    let unreachable = |url: &str, help: &str| {
-        let (server, why) = session.client.unreachable(url)?;
+    let unreachable = |client: &Client<'_>, url: &str, help: &str| {
+        let (server, why) = client.unreachable(url)?;
         Some(Problem::new(Code::Unresolved, format!("cannot reach {server}: {why}")).help(help))
     };
     for step in steps {
         let found = match step {
             Step::Npm { packages } => {
-                let endpoint = session.npm_endpoint().await.ok()?;
+                let (endpoint, client) = (session.npm_endpoint().await.ok()?, session.npm_client().await.ok()?);
                 let mut urls = packages.iter().map(|package| endpoint.document(&package.name.0).0);
-                urls.find_map(|url| unreachable(&url, "check the network, and HTTPS_PROXY when there is a proxy; NPM_CONFIG_REGISTRY, or `registry=…` in ~/.npmrc, names another registry"))
+                urls.find_map(|url| unreachable(client, &url, "check the network, and HTTPS_PROXY when there is a proxy; NPM_CONFIG_REGISTRY, or `registry=…` in ~/.npmrc, names another registry"))
             }
             Step::Pip { packages: _ } => {
                 let base = session.pypi_endpoint().await.ok()?;
                 unreachable(
+                    &session.client,
                     base,
                     "check the network, and HTTPS_PROXY when there is a proxy; PIP_INDEX_URL, or `index-url` in pip.conf, names another index",
                 )
             }
-            Step::Apt { packages: _ } => session.archive(whose).await.err().map(|reason| Problem::new(Code::Unresolved, reason)),
+            Step::Apt { packages: _ } => session.stock(whose).await.err().map(|reason| Problem::new(Code::Unresolved, reason)),
             Step::Download { .. } | Step::Copy { .. } | Step::Run { .. } | Step::Bin { .. } | Step::Path { .. } | Step::Env { .. } => None,
         };
         if found.is_some() {
@@ -125,13 +153,20 @@ pub async fn resolve(
     progress: &(dyn Fn(Event) + Sync),
 ) -> Result<(Lock, Problems), Problems> {
     let mut problems = Problems::default();
-    let client = match Client::new(options.surroundings.cache()) {
-        Ok(client) => client,
+    // Who wants what is new is not told what was new some minutes ago.
+    let freshness = match (options.servers, &options.update) {
+        (Servers::LeftAlone, _) => Freshness::Kept,
+        (Servers::Asked, Update::Changed) => Freshness::Trusted,
+        (Servers::Asked, Update::Only(_) | Update::All) => Freshness::Asked,
+    };
+    let client = match Client::new(options.surroundings.cache(), freshness) {
+        Ok(client) => client.of(options.surroundings).telling(progress),
         Err(error) => {
             problems.push(unresolved(chain(&error), spec.base.origin));
             return Err(problems);
         }
     };
+    let known = old;
     let old = old.filter(|_| options.update != Update::All);
     let queries = lock::queries(spec);
     let kept = |query: &Query| {
@@ -139,15 +174,15 @@ pub async fn resolve(
             Update::Only(parts) => parts.iter().any(|part| part.is_of(query, old)),
             Update::Changed | Update::All => false,
         };
-        old.filter(|old| !again(old) && lock::change(query, old).is_none())
+        old.filter(|old| !again(old) && !rebased(spec, query, old) && lock::change(query, old).is_none())
     };
-    let session = Session::new(client, options.surroundings, spec, wanted(&queries), progress);
+    let session = Session::new(client, options.surroundings, spec, staying(spec, old, &options.update), progress);
 
-    let (mut base, mut fetch, mut packages, mut fetch_packages) = (None, None, None, None);
+    let (mut base, mut fetch) = (None, None);
     let (mut layers, mut components): (Vec<LockedLayer>, Vec<LockedComponent>) = (Vec::new(), Vec::new());
     let mut answers = futures_util::stream::iter(queries.iter().map(|query| {
         let (session, kept) = (&session, kept(query));
-        async move { answer(session, query, kept, options).await }
+        async move { answer(session, query, kept, known, options).await }
     }))
     .buffer_unordered(queries.len().max(1));
     let mut found = Vec::new();
@@ -156,59 +191,146 @@ pub async fn resolve(
         match answer {
             Some(Answer::Base(pin)) => base = Some(pin),
             Some(Answer::Fetch(pin)) => fetch = Some(pin),
-            Some(Answer::Packages(list)) => packages = Some(list),
-            Some(Answer::FetchPackages(list)) => fetch_packages = Some(list),
             Some(Answer::Layer(layer)) => layers.push(layer),
             Some(Answer::Component(component)) => components.push(component),
             None => {}
         }
     }
     drop(answers);
+    components.sort_by(|a, b| a.id.cmp(&b.id));
+    let mut lists = Vec::new();
+    let mut snapshots = session.kept.snapshots.clone();
+    if let (Some(base), Some(fetch)) = (&base, &fetch) {
+        for query in &queries {
+            let (whose, base, names) = match query {
+                Query::Packages { names } => (Whose::Image, base, names),
+                Query::FetchPackages { names } => (Whose::Fetch, fetch, names),
+                Query::Base { .. } | Query::Fetch { .. } | Query::Layer { .. } | Query::Component { .. } => continue,
+            };
+            match packages::list(&session, whose, names, base, &mut components).await {
+                Ok(packages::Listed { packages, moved, moment }) => {
+                    snapshots.extend(moment);
+                    let moved = moved.into_iter().map(|words| Problem::new(Code::LockMoved, words).at(spec.base.origin, ""));
+                    found.push(moved.collect());
+                    lists.push(packages);
+                }
+                Err(reason) => found.push(vec![unresolved(reason, spec.base.origin)]),
+            }
+        }
+    }
+    for (why, name) in session.unchecked() {
+        let message = format!("nobody knows who signed the release of {name}: {why}");
+        let help = format!(
+            "the lock pins what was seen first; with gpgv and the distribution's keys (the package {name}-archive-keyring) it is checked"
+        );
+        found.push(vec![Problem::new(Code::LockUnsigned, message).at(spec.base.origin, "").help(help)]);
+    }
+    if let Some(cache) = session.client.cache().filter(|_| !session.client.is_offline()) {
+        cache.clean().await;
+        if let Some(reason) = cache.unwritten() {
+            let message = format!("what servers answer cannot be kept in {reason}");
+            let help = "everything is fetched again each time; XDG_CACHE_HOME names another folder for caches";
+            problems.push(Problem::new(Code::CacheUnwritten, message).help(help));
+        }
+    }
     // In the order of what they are about, not in that in which servers answered.
     let mut said: Vec<Problem> = found.into_iter().flatten().collect();
+    if session.client.is_offline() {
+        said.iter_mut().for_each(connect);
+    }
     said.sort_by(|a, b| {
         (&a.labels.first().map(|label| label.span), &a.message).cmp(&(&b.labels.first().map(|label| label.span), &b.message))
     });
     said.dedup();
     together(said).into_iter().for_each(|problem| problems.push(problem));
     layers.sort_by(|a, b| a.name.cmp(&b.name));
-    components.sort_by(|a, b| a.id.cmp(&b.id));
-    match (base, fetch, packages, fetch_packages) {
+    let fetch_packages = lists.pop();
+    match (base, fetch, lists.pop(), fetch_packages) {
         (Some(base), Some(fetch), Some(packages), Some(fetch_packages)) if !problems.has_errors() => {
-            Ok((Lock { inputs: lock::inputs(spec), base, fetch, packages, fetch_packages, layers, components }, problems))
+            let mut lock = Lock {
+                inputs: lock::inputs(spec),
+                base,
+                fetch,
+                looked: None,
+                snapshots: snapshots.into_iter().collect(),
+                packages,
+                fetch_packages,
+                layers,
+                components,
+            };
+            lock.looked = lock.looked_on(known, options.update == Update::All, options.now.map(Time::midnight));
+            Ok((lock, problems))
         }
         _ => Err(problems),
     }
 }
 
-pub(super) fn wanted(queries: &[Query]) -> BTreeSet<String> {
-    let mut names = BTreeSet::from([PYTHON.to_string(), LIBC.to_string()]);
-    for query in queries {
-        match query {
-            Query::Packages { names: list } | Query::FetchPackages { names: list } => names.extend(list.iter().cloned()),
-            Query::Component { id: _, request: _, installs, options: _ } => {
-                for step in installs.iter().flat_map(|install| &install.steps) {
-                    if let Step::Apt { packages } = step {
-                        names.extend(packages.iter().cloned());
-                    }
-                }
-            }
-            Query::Base { .. } | Query::Fetch { .. } | Query::Layer { .. } => {}
+/// Whether an answer is for another base than there is now.
+fn rebased(spec: &ImageSpec, query: &Query, old: &Lock) -> bool {
+    match query {
+        Query::Component { id, request: _, installs: _, options: _ } => {
+            let whose = if id.kind == Kind::Client { Whose::Fetch } else { Whose::Image };
+            old.component(id).is_some_and(LockedComponent::is_packaged) && !same_base(spec, whose, old)
         }
+        Query::Base { .. } | Query::Fetch { .. } | Query::Packages { .. } | Query::FetchPackages { .. } | Query::Layer { .. } => false,
     }
-    names
+}
+
+fn same_base(spec: &ImageSpec, whose: Whose, old: &Lock) -> bool {
+    let (base, locked) = match whose {
+        Whose::Image => (&spec.base, &old.base),
+        Whose::Fetch => (&spec.fetch, &old.fetch),
+    };
+    (&base.reference, base.from) == (&locked.reference, locked.from)
+}
+
+/// The packages of the distribution that stay as they are locked.
+fn staying(spec: &ImageSpec, old: Option<&Lock>, update: &Update) -> Kept {
+    let Some(old) = old else { return Kept::default() };
+    let parts = match update {
+        Update::Changed => None,
+        Update::Only(parts) => Some(parts),
+        Update::All => return Kept::default(),
+    };
+    if parts.is_some_and(|parts| parts.contains(&Part::Base) || parts.contains(&Part::Packages)) {
+        return Kept::default();
+    }
+    let of = |whose: Whose, list: &[Package]| {
+        if !same_base(spec, whose, old) {
+            return Vec::new();
+        }
+        let (mut list, clients) = (list.to_vec(), whose == Whose::Fetch);
+        list.retain(|package| !package.pin.versions.is_empty());
+        for (component, pin) in of_components(&old.components, clients) {
+            if parts.is_some_and(|parts| parts.contains(&Part::Component(component.id.clone()))) {
+                list.retain(|package| package.pin.name != pin.name);
+            } else if !list.iter().any(|package| package.pin.name == pin.name) && list.iter().all(|package| package.files.is_empty()) {
+                // A lock of an older silo has these in their components only.
+                let (files, needs) = (BTreeMap::new(), BTreeSet::new());
+                list.push(Package { pin: pin.clone(), files, needs, role: Role::Asked });
+            }
+        }
+        list
+    };
+    let (image, fetch) = (of(Whose::Image, &old.packages), of(Whose::Fetch, &old.fetch_packages));
+    let snapshots = if image.is_empty() && fetch.is_empty() { BTreeSet::new() } else { old.snapshots.iter().copied().collect() };
+    Kept { image, fetch, snapshots }
 }
 
 enum Answer {
     Base(LockedBase),
     Fetch(LockedBase),
-    Packages(Vec<AptPackage>),
-    FetchPackages(Vec<AptPackage>),
     Layer(LockedLayer),
     Component(LockedComponent),
 }
 
-async fn answer(session: &Session<'_>, query: &Query, kept: Option<&Lock>, options: &Options<'_>) -> (Option<Answer>, Vec<Problem>) {
+async fn answer(
+    session: &Session<'_>,
+    query: &Query,
+    kept: Option<&Lock>,
+    known: Option<&Lock>,
+    options: &Options<'_>,
+) -> (Option<Answer>, Vec<Problem>) {
     let origin = session.spec.base.origin;
     let fail = |reason: String| (None, vec![unresolved(reason, origin)]);
     match query {
@@ -226,36 +348,43 @@ async fn answer(session: &Session<'_>, query: &Query, kept: Option<&Lock>, optio
                 Err(reason) => fail(reason),
             },
         },
-        Query::Packages { names } => match kept {
-            Some(lock) => (Some(Answer::Packages(lock.packages.clone())), Vec::new()),
-            None => match list(session, Whose::Image, names).await {
-                Ok(list) => (Some(Answer::Packages(list)), Vec::new()),
-                Err(reason) => fail(reason),
-            },
-        },
-        Query::FetchPackages { names } => match kept {
-            Some(lock) => (Some(Answer::FetchPackages(lock.fetch_packages.clone())), Vec::new()),
-            None => match list(session, Whose::Fetch, names).await {
-                Ok(list) => (Some(Answer::FetchPackages(list)), Vec::new()),
-                Err(reason) => fail(reason),
-            },
-        },
+        // These come when it is known what components need. What they are looked up in can be read meanwhile.
+        Query::Packages { names } | Query::FetchPackages { names } => {
+            let whose = if matches!(query, Query::Packages { .. }) { Whose::Image } else { Whose::Fetch };
+            if kept.is_none() && !names.is_empty() {
+                drop(session.stock(whose).await);
+            }
+            (None, Vec::new())
+        }
         Query::Layer { name, steps: _ } => match kept.and_then(|lock| lock.layers.iter().find(|layer| layer.name == *name)) {
             Some(layer) => (Some(Answer::Layer(layer.clone())), Vec::new()),
-            None => layer(session, query, name.as_ref()).await,
+            None => layer(session, query, name.as_ref(), options.cutoff(None)).await,
         },
         Query::Component { id, request: _, installs: _, options: _ } => match kept.and_then(|lock| lock.component(id)) {
             Some(component) => (Some(Answer::Component(component.clone())), Vec::new()),
-            None => component(session, query, id).await,
+            None => {
+                let cutoff = options.cutoff(Some(id));
+                let (answer, said) = component(session, query, id, cutoff).await;
+                let before = known.filter(|lock| lock::change(query, lock).is_none()).and_then(|lock| lock.component(id));
+                match before.filter(|before| !cutoff.allows(before.released)) {
+                    Some(before) if is_older(&answer, before) => match component(session, query, id, Cutoff::NONE).await {
+                        // Age is no reason to go back to an older version while the one that is locked can be had.
+                        (found @ Some(_), _) if !is_older(&found, before) => (Some(Answer::Component(before.clone())), Vec::new()),
+                        _ => (answer, said),
+                    },
+                    Some(_) | None => (answer, said),
+                }
+            }
         },
     }
 }
 
-pub(super) async fn list(session: &Session<'_>, whose: Whose, names: &[String]) -> Result<Vec<AptPackage>, String> {
-    if names.is_empty() {
-        return Ok(Vec::new());
+/// Whether a component was not found, or in an older version than before.
+fn is_older(answer: &Option<Answer>, before: &LockedComponent) -> bool {
+    match answer {
+        Some(Answer::Component(found)) => compare(&found.version, &before.version).is_lt(),
+        Some(Answer::Base(_) | Answer::Fetch(_) | Answer::Layer(_)) | None => true,
     }
-    session.packages(whose, names.iter().map(String::as_str)).await
 }
 
 pub(super) async fn root(
@@ -266,6 +395,9 @@ pub(super) async fn root(
     options: &Options<'_>,
 ) -> Result<LockedBase, String> {
     let (digest, epoch) = match from {
+        BaseFrom::Registry if session.client.is_offline() => {
+            return Err(format!("the digest of {reference} is asked of its registry, and silo is offline"));
+        }
         BaseFrom::Registry => {
             session.asking(reference);
             (
@@ -276,16 +408,16 @@ pub(super) async fn root(
             )
         }
         BaseFrom::Bootstrap => {
-            let archive = session.archive(whose).await?;
-            let date = archive.release.date.ok_or_else(|| format!("the release file of {} has no date", archive.uri))?;
-            (archive.digest.clone(), Some(date))
+            let suite = session.release(whose).await?;
+            let date = suite.release.date.ok_or_else(|| format!("the release file of {} has no date", suite.source.uri))?;
+            (suite.digest.clone(), Some(date))
         }
     };
     (session.progress)(Event::Found { what: reference.to_string(), version: digest.clone() });
     Ok(LockedBase { reference: reference.to_string(), from, digest, epoch })
 }
 
-async fn layer(session: &Session<'_>, query: &Query, name: Option<&Name>) -> (Option<Answer>, Vec<Problem>) {
+async fn layer(session: &Session<'_>, query: &Query, name: Option<&Name>, cutoff: Cutoff) -> (Option<Answer>, Vec<Problem>) {
     let base = &session.spec.base;
     let (steps, origin) = match name {
         None => (base.steps.as_slice(), base.origin),
@@ -295,9 +427,9 @@ async fn layer(session: &Session<'_>, query: &Query, name: Option<&Name>) -> (Op
         },
     };
     let (arch, options) = (BTreeMap::new(), BTreeMap::new());
-    let recipe = Recipe { request: None, steps, versions: None, arch: &arch, options: &options, apt: None };
+    let recipe = Recipe { request: None, steps, versions: None, arch: &arch, options: &options, apt: None, cutoff };
     match recipe.find(session).await {
-        Ok(Found { version: _, artifacts, warnings: _, fallbacks: _ }) => {
+        Ok(Found { version: _, released: _, artifacts, warnings: _, fallbacks: _ }) => {
             (Some(Answer::Layer(LockedLayer { name: name.cloned(), inputs: query.inputs(), artifacts })), Vec::new())
         }
         Err(reason) => (None, vec![unresolved(reason, origin)]),
@@ -314,7 +446,7 @@ pub(super) fn has_no_index(steps: &[Step]) -> bool {
     !indexed && steps.iter().any(versioned)
 }
 
-async fn component(session: &Session<'_>, query: &Query, id: &ComponentId) -> (Option<Answer>, Vec<Problem>) {
+async fn component(session: &Session<'_>, query: &Query, id: &ComponentId, cutoff: Cutoff) -> (Option<Answer>, Vec<Problem>) {
     let Some(component) = session.spec.all_components().find(|component| component.id == *id) else {
         return (None, Vec::new());
     };
@@ -338,9 +470,17 @@ async fn component(session: &Session<'_>, query: &Query, id: &ComponentId) -> (O
             arch: &install.arch,
             options,
             apt: Some(whose),
+            cutoff,
         };
         match recipe.find(session).await {
-            Ok(Found { version, artifacts, warnings: _, fallbacks }) => {
+            // What is locked must not depend on what happens to be kept.
+            Ok(Found { version: _, released: _, artifacts: _, warnings: _, fallbacks })
+                if session.client.is_offline() && !fallbacks.is_empty() =>
+            {
+                reasons.push((install.source.to_string(), fallbacks.join("; ")));
+                break;
+            }
+            Ok(Found { version, released, artifacts, warnings: _, fallbacks }) => {
                 (session.progress)(Event::Found { what: id.to_string(), version: version.clone() });
                 let mut problems = Vec::new();
                 if !reasons.is_empty() {
@@ -367,11 +507,17 @@ async fn component(session: &Session<'_>, query: &Query, id: &ComponentId) -> (O
                     inputs: query.inputs(),
                     source: install.source.clone(),
                     version,
+                    released,
                     artifacts,
                 };
                 return (Some(Answer::Component(locked)), problems);
             }
-            Err(reason) => reasons.push((install.source.to_string(), reason)),
+            Err(reason) => {
+                reasons.push((install.source.to_string(), reason));
+                if session.client.is_offline() {
+                    break;
+                }
+            }
         }
     }
     reasons

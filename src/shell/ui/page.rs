@@ -172,6 +172,25 @@ fn fold(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// A text whose lines have at most `width` columns, where their words allow it. What is folded is indented a little more than its first line.
+pub fn folded(text: &str, width: usize) -> String {
+    let mut out = String::new();
+    for line in text.lines() {
+        if line.width() <= width {
+            out.push_str(line);
+            out.push('\n');
+            continue;
+        }
+        let indent = line.len() - line.trim_start_matches(' ').len();
+        for (index, piece) in fold(line, width.saturating_sub(indent + 2)).into_iter().enumerate() {
+            out.push_str(&" ".repeat(if index == 0 { indent } else { indent + 2 }));
+            out.push_str(&piece);
+            out.push('\n');
+        }
+    }
+    out
+}
+
 /// A line as it is shown in `width` columns: without the space around it, and of a longer one what is near the byte `at`.
 pub fn excerpt(line: &str, at: usize, width: usize) -> String {
     let start = line.len() - line.trim_start().len();
@@ -229,5 +248,12 @@ mod tests {
         let shown = excerpt(&line, line.find("X=").unwrap(), 40);
         assert!(shown.contains("X=\"1\"") && shown.starts_with('…') && shown.ends_with('…') && shown.width() <= 40, "{shown}");
         assert_eq!(excerpt("  a b  ", 2, 40), "a b");
+    }
+
+    #[test]
+    fn long_lines_are_folded_below_themselves_and_others_stay() {
+        let text = "short  line\n    one two three four five six\n  https://a.test/very/long/address/that/nobody/folds\n";
+        let folded = super::folded(text, 20);
+        assert_eq!(folded, "short  line\n    one two three\n      four five six\n  https://a.test/very/long/address/that/nobody/folds\n");
     }
 }

@@ -10,6 +10,7 @@ use silo::spec::update::Update;
 use silo::spec::{ComponentId, ImageSpec, Name};
 
 use super::{Job, Keeper, Outcome, Record, now};
+use crate::shell::cli::Means;
 use crate::shell::command::wait;
 use crate::shell::engine::docker::Docker;
 use crate::shell::engine::{Cache, EngineOptions};
@@ -103,9 +104,8 @@ async fn look(
     let exact = Request::parse(&keeper.locked.request).exact().is_some();
     // Of what is asked for exactly there is nothing newer; what there is besides is worth knowing.
     let asked = if exact { unpinned(image, &keeper.id) } else { image };
-    let (found, problems) =
-        image::look_up(ui, project, &asked, Some(lock), fetch::Update::Only(BTreeSet::from([fetch::Part::Component(keeper.id.clone())])))
-            .await?;
+    let only = fetch::Update::Only(BTreeSet::from([fetch::Part::Component(keeper.id.clone())]));
+    let (found, problems) = image::look_up(ui, project, &asked, Some(lock), only, fetch::Servers::Asked).await?;
     ui.problems(&problems, &project.sources);
     let version = keeper.version_in(&found).ok_or(Failure::Said(crate::shell::failure::code::BUG))?;
     if !compare(&version, &keeper.locked.version).is_gt() {
@@ -120,7 +120,7 @@ async fn look(
     let Some(newer) = newer else { return Ok((Outcome::Available, version)) };
     let compiled = project.compile(scope, &newer, target)?;
     let engine = Docker::connect(&EngineOptions::from_environment()).await?;
-    image::ensure(ui, project, &compiled, target, &engine, Cache::Use).await?;
+    image::ensure(ui, project, &compiled, target, &engine, Cache::Use, &Means::default()).await?;
     // One that does not start must not take the place of one that does. It is tried out where nothing of the user's is in reach.
     let mut alone = project.clone();
     alone.detach(keeper.store.empty_folder().map_err(system("making an empty folder"))?);

@@ -4,7 +4,7 @@ use crate::document::Node;
 use crate::problem::{Code, Edit, Problem};
 use crate::schema::{nearest, surely};
 use crate::source::Span;
-use crate::spec::{Base, BaseFrom, Distribution, ImageLayer, Name};
+use crate::spec::{Base, BaseFrom, Distribution, ImageLayer, Name, UpdateSuite};
 
 use super::Decoder;
 use super::text::{Options, Scope, heading, list, suggestion};
@@ -70,6 +70,7 @@ impl Decoder<'_> {
             name: UNDESCRIBED.to_string(),
             suite: String::new(),
             sections: Vec::new(),
+            updates: Vec::new(),
             fetch_packages: Vec::new(),
             packages: Vec::new(),
         };
@@ -92,12 +93,20 @@ impl Decoder<'_> {
             let nodes: Vec<&Node> = definition.named(word).chain(suite.named(word)).collect();
             nodes.into_iter().flat_map(|node| self.arguments(node)).map(|(text, _)| text.to_string()).collect()
         };
+        let release = suite.text(0).unwrap_or("").to_string();
+        let updates = definition.named("updates").chain(suite.named("updates")).flat_map(|node| {
+            let beside = node.property("beside").and_then(|entry| entry.value.as_str()).map(str::to_string);
+            let names = node.arguments().filter_map(|entry| entry.value.as_str());
+            names.map(move |name| (name.to_string(), beside.clone()))
+        });
+        let updates = updates.map(|(name, beside)| UpdateSuite { suite: name.replace("%{suite}", &release), beside }).collect();
         Distribution {
             name: name.to_string(),
-            suite: suite.text(0).unwrap_or("").to_string(),
             sections: words("sections"),
+            updates,
             fetch_packages: words("fetch_packages"),
             packages: words("packages"),
+            suite: release,
         }
     }
 

@@ -49,11 +49,15 @@ enum Written<'n> {
 /// Properties and children of a request that are not options of the definition.
 fn reserved(kind: Kind) -> &'static [&'static str] {
     match kind {
-        Kind::Language => &["version", "source", "lsp"],
-        Kind::Tool | Kind::Client => &["version", "source"],
-        Kind::Lsp => &["version", "source", "command", "extensions", "env"],
-        Kind::Mcp => &["version", "source", "command", "env", "url", "transport"],
-        Kind::Agent => &["version", "source", "update", "args", "mcp", "lsp", "env", "mount", "pre_run", "post_build", "command"],
+        // A `version-file` whose version is known has become a `version`; what is wrong with another was said where it was read.
+        Kind::Language => &["version", "version-file", "source", "release_age", "lsp"],
+        Kind::Tool => &["version", "version-file", "source", "release_age"],
+        Kind::Client => &["version", "source", "release_age"],
+        Kind::Lsp => &["version", "source", "release_age", "command", "extensions", "env"],
+        Kind::Mcp => &["version", "source", "release_age", "command", "env", "url", "transport"],
+        Kind::Agent => {
+            &["version", "source", "release_age", "update", "args", "mcp", "lsp", "env", "mount", "pre_run", "post_build", "command"]
+        }
     }
 }
 
@@ -99,7 +103,7 @@ impl Decoder<'_> {
                 }
                 None if definition.node.named("option").any(|option| option.text(0) == Some(name)) => {}
                 None => {
-                    let names: Vec<&str> = described.keys().map(String::as_str).chain(["source"]).collect();
+                    let names: Vec<&str> = described.keys().map(String::as_str).chain(["source", "release_age"]).collect();
                     let children = reserved(kind).iter().copied().filter(|child| !names.contains(child));
                     let help = match nearest(name, children) {
                         // Something that is no option, but may stand there.

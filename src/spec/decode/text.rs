@@ -36,9 +36,20 @@ impl Scope {
         match self {
             Scope::Plain => &[],
             Scope::Check => &["version"],
-            Scope::Install => {
-                &["version", "version.base", "version.major", "version.minor", "arch", "arch.docker", "arch.uname", "arch.protoc", "os"]
-            }
+            Scope::Install => &[
+                "version",
+                "version.base",
+                "version.build",
+                "version.major",
+                "version.minor",
+                "version.channel",
+                "version.date",
+                "arch",
+                "arch.docker",
+                "arch.uname",
+                "arch.protoc",
+                "os",
+            ],
             Scope::Step => &["arch", "arch.docker", "arch.uname", "arch.protoc", "os"],
             Scope::Container => &["workspace", "home", "user"],
             Scope::Server => &["workspace", "home"],

@@ -2,6 +2,7 @@
 
 use crate::document::Node;
 use crate::problem::{Code, Problem};
+use crate::schema::surely;
 use crate::schema::types::{self, Pattern};
 use crate::source::Span;
 use crate::spec::{IndexForm, IndexPlace, JsonIndex, Versions};
@@ -14,6 +15,7 @@ impl Decoder<'_> {
     pub(super) fn versions(&mut self, block: &Node, options: &Options) -> Option<Versions> {
         let node = block.named("versions").next()?;
         let prefix = self.property(node, "prefix").map(|(text, span)| self.exact(text, span, options)).unwrap_or_default();
+        let channels = self.channels(node);
         if let Some((repository, span)) = self.property(node, "github-releases") {
             for entry in &node.entries {
                 if !matches!(entry.name.as_deref(), Some("github-releases" | "prefix")) {
@@ -34,7 +36,7 @@ impl Decoder<'_> {
                 self.bad(span, format!("`{repository}` is not a repository"), "write `owner/name`");
                 return None;
             }
-            return Some(Versions { place: IndexPlace::Github(repository.to_string()), form: IndexForm::Lines(None), prefix });
+            return Some(Versions { place: IndexPlace::Github(repository.to_string()), form: IndexForm::Lines(None), prefix, channels });
         }
         let Some((text, span)) = node.arguments().next().and_then(|entry| self.text(entry).map(|text| (text, entry.span))) else {
             self.problem(
@@ -53,10 +55,38 @@ impl Decoder<'_> {
             Some((version, _)) => IndexForm::Json(self.json_index(node, version)),
             None => IndexForm::Lines(self.line_pattern(node)),
         };
-        Some(Versions { place: IndexPlace::Url(url), form, prefix })
+        Some(Versions { place: IndexPlace::Url(url), form, prefix, channels })
+    }
+
+    /// `channel "lts" "21" "25"`
+    fn channels(&mut self, node: &Node) -> Vec<(String, Vec<String>)> {
+        let mut channels = Vec::new();
+        for channel in node.named("channel") {
+            let mut words = self.arguments(channel).into_iter();
+            let Some((word, span)) = words.next() else { continue };
+            if word.starts_with(|c: char| c.is_ascii_digit()) {
+                self.bad(
+                    span,
+                    format!("`{word}` is no word for a channel"),
+                    "write the channel first, then the versions: `channel \"lts\" \"21\"`",
+                );
+                continue;
+            }
+            channels.push((word.to_lowercase(), words.map(|(version, _)| version.to_string()).collect()));
+        }
+        channels
     }
 
     fn line_pattern(&mut self, node: &Node) -> Option<Pattern> {
+        // One that was meant as `json` was reported by the check of the file.
+        let misspelt = node
+            .entries
+            .iter()
+            .filter_map(|entry| entry.name.as_deref())
+            .any(|name| name != "json" && surely(name, ["json"].into_iter()).is_some());
+        if misspelt {
+            return None;
+        }
         for name in ["date", "lts", "channel"] {
             if let Some(entry) = node.property(name) {
                 self.needs_json(entry.span, name);
@@ -65,14 +95,12 @@ impl Decoder<'_> {
         for only in node.named("only") {
             self.needs_json(only.name_span, "only");
         }
-        let (text, span) = self.property(node, "match")?;
-        match Pattern::parse(text) {
-            Ok(pattern) => Some(pattern),
-            Err(reason) => {
-                self.bad(span, format!("this is not a regular expression: {reason}"), "put `\\` before a character that is meant as it is");
-                None
-            }
-        }
+        self.written(node)
+    }
+
+    /// One that cannot be compiled was reported by the check of the file.
+    fn written(&mut self, node: &Node) -> Option<Pattern> {
+        Pattern::parse(self.property(node, "match")?.0).ok()
     }
 
     fn needs_json(&mut self, span: Span, name: &str) {
@@ -80,9 +108,6 @@ impl Decoder<'_> {
     }
 
     fn json_index(&mut self, node: &Node, version: &str) -> JsonIndex {
-        if let Some(entry) = node.property("match") {
-            self.bad(entry.span, "`match` is for lists that have a version a line", "leave out `json=`, or this");
-        }
         let path = |decoder: &mut Self, name: &str| decoder.property(node, name).map(|(text, _)| text.to_string());
         let only = node
             .named("only")
@@ -93,6 +118,6 @@ impl Decoder<'_> {
             })
             .collect();
         let (date, lts, channel) = (path(self, "date"), path(self, "lts"), path(self, "channel"));
-        JsonIndex { version: version.to_string(), date, lts, channel, only }
+        JsonIndex { version: version.to_string(), pattern: self.written(node), date, lts, channel, only }
     }
 }

@@ -6,9 +6,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 
-use super::Docker;
+use silo::spec::Arch;
+
 use super::transport::{self, Address};
-use crate::shell::engine::{EngineError, EngineOptions};
+use super::{Docker, failed};
+use crate::shell::engine::{EngineError, EngineOptions, Operation};
 
 /// The first API version whose engine has BuildKit, its session and everything else used here: Docker 20.10.
 const OLDEST: (u32, u32) = (1, 41);
@@ -75,6 +77,17 @@ impl Docker {
         };
         let client = client.map_err(|cause| EngineError::Silent { address: address.to_string(), source: cause.into() })?;
         Ok(Docker { client, address, api, config: options.config_folder() })
+    }
+}
+
+impl Docker {
+    /// The architecture of the machine that the engine builds on; `None` when it is none that silo builds for.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    pub async fn architecture(&self) -> Result<Option<Arch>, EngineError> {
+        let version = self.client.version().await.map_err(|error| failed(Operation::Version, error))?;
+        Ok(Arch::ALL.into_iter().find(|arch| Some(arch.as_str()) == version.arch.as_deref()))
     }
 }
 

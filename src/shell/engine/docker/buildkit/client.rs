@@ -10,13 +10,13 @@ use http::{HeaderMap, Uri};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use super::auth::Credentials;
-use super::filesync::{DOCKERFILE, Files};
+use super::filesync::{DOCKERFILE, Files, Spoiled};
 use super::progress::Progress;
 use super::secrets::Vault;
 use super::session::{self, Services};
 use crate::shell::engine::docker::transport::{self, Task};
 use crate::shell::engine::docker::{Docker, says_no_space};
-use crate::shell::engine::{BuildError, BuildEvent, BuildRequest, BuiltImage, Cache, Cause};
+use crate::shell::engine::{BuildError, BuildEvent, BuildNetwork, BuildRequest, BuiltImage, Cache, Cause};
 
 /// How long the rest of the status is waited for once the build is over.
 const REST: Duration = Duration::from_secs(3);
@@ -45,11 +45,12 @@ impl Docker {
 
     async fn solve(&self, request: BuildRequest<'_>, events: &mut impl FnMut(BuildEvent)) -> Result<BuiltImage, BuildError> {
         let connection = |source: Cause| BuildError::Connection { source };
+        let spoiled = Spoiled::default();
         let reference = transport::unique().await.map_err(|cause| connection(cause.into()))?;
         let services = Services {
             credentials: Credentials { folder: self.config.clone(), index: self.default_registry().await },
-            files: Files::new(request.dockerfile, request.context),
-            secrets: Vault(request.secrets.clone()),
+            files: Files::new(request.dockerfile, request.context, request.files, spoiled.clone()),
+            secrets: Vault { secrets: request.secrets.clone(), network: request.network },
         };
         let _session = session::open(&self.address, &reference, services).await.map_err(connection)?;
 
@@ -106,7 +107,7 @@ impl Docker {
                     None => Err(BuildError::Refused { source: "the engine exported no image".into() }),
                 }
             }
-            Err(status) => Err(failure(&progress, status)),
+            Err(status) => Err(spoiled.error().unwrap_or_else(|| failure(&progress, status))),
         }
     }
 }
@@ -134,6 +135,10 @@ fn solve_request(request: &BuildRequest<'_>, reference: &str) -> SolveRequest {
         Cache::Use => {}
         // Empty means every stage.
         Cache::Ignore => attributes.push(text("no-cache", "")),
+    }
+    match request.network {
+        BuildNetwork::Open | BuildNetwork::Kept => {}
+        BuildNetwork::None => attributes.push(text("force-network-mode", "none")),
     }
     attributes.extend(request.arguments.iter().map(|(name, value)| (format!("build-arg:{name}"), value.clone())));
     attributes.extend(request.labels.iter().map(|(key, value)| (format!("label:{key}"), value.clone())));

@@ -1,20 +1,25 @@
-//! Sending the Dockerfile and the build context from memory: BuildKit's `fsutil` protocol, sending side.
+//! Sending the Dockerfile and the build context from memory, and large files from the disk: BuildKit's `fsutil` protocol, sending side.
 //!
 //! The sender tells of every file and folder (`STAT`, numbered from 0 in the order sent), then of the end; the receiver asks for
 //! contents by number (`REQ`); `DATA` packets carry them, an empty one ends a file; `FIN` goes both ways.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use bollard_buildkit_proto::fsutil::types::packet::PacketType;
 use bollard_buildkit_proto::fsutil::types::{Packet, Stat};
 use bollard_buildkit_proto::moby::filesync::v1::file_sync_server::FileSync;
+use silo::digest::Hasher;
 use silo::plan::ContextFile;
+use tokio::io::AsyncReadExt;
 use tokio::sync::mpsc;
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
+
+use crate::shell::engine::{BuildError, StoredFile, differs};
 
 /// The name under which the frontend asks for the Dockerfile's folder.
 const DOCKERFILE_FOLDER: &str = "dockerfile";
@@ -28,12 +33,39 @@ const TIME: i64 = 315_532_800_000_000_000;
 const FOLDER: u32 = 1 << 31;
 /// Bytes in one packet.
 const CHUNK: usize = 32 * 1024;
+/// Bytes that are read from the disk at once.
+const BLOCK: usize = 16 * CHUNK;
 
 /// One file or folder, ready to be told of.
 struct Entry {
     path: String,
-    /// `None` for a folder.
-    file: Option<ContextFile>,
+    contents: Contents,
+}
+
+/// What is at a path.
+#[derive(Clone)]
+enum Contents {
+    Folder,
+    Memory(ContextFile),
+    Disk(StoredFile),
+}
+
+/// The file on the disk because of which a build failed, and why. The engine passes on that something failed, and not what.
+#[derive(Clone, Default)]
+pub(super) struct Spoiled(Arc<Mutex<Option<(PathBuf, String)>>>);
+
+impl Spoiled {
+    fn note(&self, file: &StoredFile, why: &str) {
+        if let Ok(mut noted) = self.0.lock() {
+            noted.get_or_insert_with(|| (file.path.clone(), why.to_owned()));
+        }
+    }
+
+    /// The error that this is of the build.
+    pub(super) fn error(&self) -> Option<BuildError> {
+        let (path, why) = self.0.lock().ok()?.take()?;
+        Some(BuildError::Stored { path, source: why.into() })
+    }
 }
 
 /// A folder in the order that the protocol asks for: by path components, a folder before what is in it.
@@ -41,17 +73,18 @@ struct Entry {
 pub(super) struct Tree(Arc<Vec<Entry>>);
 
 impl Tree {
-    pub(super) fn new(files: &BTreeMap<String, ContextFile>) -> Tree {
-        let mut entries: BTreeMap<Vec<&str>, Option<&ContextFile>> = BTreeMap::new();
-        for (path, file) in files {
+    pub(super) fn new(files: &BTreeMap<String, ContextFile>, stored: &BTreeMap<String, StoredFile>) -> Tree {
+        let mut entries: BTreeMap<Vec<&str>, Contents> = BTreeMap::new();
+        let memory = files.iter().map(|(path, file)| (path, Contents::Memory(file.clone())));
+        let disk = stored.iter().map(|(path, file)| (path, Contents::Disk(file.clone())));
+        for (path, contents) in memory.chain(disk) {
             let parts: Vec<&str> = path.split('/').collect();
             for depth in 1..parts.len() {
-                entries.entry(parts[..depth].to_vec()).or_insert(None);
+                entries.entry(parts[..depth].to_vec()).or_insert(Contents::Folder);
             }
-            entries.insert(parts, Some(file));
+            entries.insert(parts, contents);
         }
-        let entry = |(parts, file): (Vec<&str>, Option<&ContextFile>)| Entry { path: parts.join("/"), file: file.cloned() };
-        Tree(Arc::new(entries.into_iter().map(entry).collect()))
+        Tree(Arc::new(entries.into_iter().map(|(parts, contents)| Entry { path: parts.join("/"), contents }).collect()))
     }
 }
 
@@ -59,12 +92,19 @@ impl Tree {
 pub(super) struct Files {
     dockerfile: Tree,
     context: Tree,
+    spoiled: Spoiled,
 }
 
 impl Files {
-    pub(super) fn new(dockerfile: &str, context: &BTreeMap<String, ContextFile>) -> Files {
+    pub(super) fn new(
+        dockerfile: &str,
+        context: &BTreeMap<String, ContextFile>,
+        stored: &BTreeMap<String, StoredFile>,
+        spoiled: Spoiled,
+    ) -> Files {
         let file = ContextFile { mode: 0o644, bytes: dockerfile.as_bytes().to_vec() };
-        Files { dockerfile: Tree::new(&BTreeMap::from([(DOCKERFILE.to_owned(), file)])), context: Tree::new(context) }
+        let dockerfile = Tree::new(&BTreeMap::from([(DOCKERFILE.to_owned(), file)]), &BTreeMap::new());
+        Files { dockerfile, context: Tree::new(context, stored), spoiled }
     }
 }
 
@@ -84,8 +124,9 @@ impl FileSync for Files {
             None => return Err(Status::invalid_argument("no folder named")),
         };
         let (sender, receiver) = mpsc::channel(16);
+        let spoiled = self.spoiled.clone();
         tokio::spawn(async move {
-            if let Err(Failure::Said(status)) = serve(&tree, request.into_inner(), &sender).await {
+            if let Err(Failure::Said(status)) = serve(&tree, request.into_inner(), &sender, &spoiled).await {
                 // Nobody is left to tell when this fails too.
                 let _ = sender.send(Err(status)).await;
             }
@@ -106,7 +147,12 @@ enum Failure {
     Said(Status),
 }
 
-async fn serve(tree: &Tree, mut requests: Streaming<Packet>, sender: &mpsc::Sender<Result<Packet, Status>>) -> Result<(), Failure> {
+async fn serve(
+    tree: &Tree,
+    mut requests: Streaming<Packet>,
+    sender: &mpsc::Sender<Result<Packet, Status>>,
+    spoiled: &Spoiled,
+) -> Result<(), Failure> {
     let send = async |packet: Packet| sender.send(Ok(packet)).await.map_err(|_| Failure::Gone);
     let tell = async {
         for entry in tree.0.iter() {
@@ -120,11 +166,23 @@ async fn serve(tree: &Tree, mut requests: Streaming<Packet>, sender: &mpsc::Send
             match request.r#type() {
                 PacketType::PacketReq => {
                     let entry = usize::try_from(request.id).ok().and_then(|number| tree.0.get(number));
-                    let Some(file) = entry.and_then(|entry| entry.file.as_ref()) else {
-                        return Err(Failure::Said(Status::invalid_argument(format!("no file number {}", request.id))));
-                    };
-                    for chunk in file.bytes.chunks(CHUNK) {
-                        send(packet(PacketType::PacketData, None, request.id, chunk.to_vec())).await?;
+                    match entry.map(|entry| &entry.contents) {
+                        Some(Contents::Memory(file)) => {
+                            for chunk in file.bytes.chunks(CHUNK) {
+                                send(packet(PacketType::PacketData, None, request.id, chunk.to_vec())).await?;
+                            }
+                        }
+                        Some(Contents::Disk(file)) => {
+                            let mut reading = Reading::open(file).await.map_err(|why| spoil(spoiled, file, &why))?;
+                            while let Some(block) = reading.next().await.map_err(|why| spoil(spoiled, file, &why))? {
+                                for chunk in block.chunks(CHUNK) {
+                                    send(packet(PacketType::PacketData, None, request.id, chunk.to_vec())).await?;
+                                }
+                            }
+                        }
+                        Some(Contents::Folder) | None => {
+                            return Err(Failure::Said(Status::invalid_argument(format!("no file number {}", request.id))));
+                        }
                     }
                     send(packet(PacketType::PacketData, None, request.id, Vec::new())).await?;
                 }
@@ -140,14 +198,57 @@ async fn serve(tree: &Tree, mut requests: Streaming<Packet>, sender: &mpsc::Send
     tokio::try_join!(tell, answer).map(|((), ())| ())
 }
 
+/// Ends a transfer because of a file on the disk.
+fn spoil(spoiled: &Spoiled, file: &StoredFile, why: &str) -> Failure {
+    spoiled.note(file, why);
+    Failure::Said(Status::data_loss(format!("{}: {why}", file.path.display())))
+}
+
+/// A file on the disk while it is being read. Its end comes only after its hash was found to be the right one.
+struct Reading<'f> {
+    file: tokio::fs::File,
+    expected: &'f StoredFile,
+    /// `None` once the end was seen.
+    hash: Option<Hasher>,
+    read: u64,
+}
+
+impl<'f> Reading<'f> {
+    async fn open(expected: &'f StoredFile) -> Result<Reading<'f>, String> {
+        let file = tokio::fs::File::open(&expected.path).await.map_err(|error| error.to_string())?;
+        Ok(Reading { file, expected, hash: Some(expected.digest.hasher()), read: 0 })
+    }
+
+    /// The next bytes; nothing at the end. What is wrong is said before the end is.
+    async fn next(&mut self) -> Result<Option<Vec<u8>>, String> {
+        let Some(hash) = &mut self.hash else { return Ok(None) };
+        let mut block = Vec::with_capacity(BLOCK);
+        (&mut self.file).take(BLOCK as u64).read_to_end(&mut block).await.map_err(|error| error.to_string())?;
+        hash.update(&block);
+        self.read += block.len() as u64;
+        // A file that grows is not told of to its new end.
+        if !block.is_empty() && self.read <= self.expected.size {
+            return Ok(Some(block));
+        }
+        let found = self.hash.take().map(Hasher::finish);
+        match found {
+            Some(found) if found == self.expected.digest => Ok(None),
+            Some(found) => Err(differs(&self.expected.digest, &found)),
+            None => Ok(None),
+        }
+    }
+}
+
 fn packet(kind: PacketType, stat: Option<Stat>, id: u32, data: Vec<u8>) -> Packet {
     Packet { r#type: kind.into(), stat, id, data }
 }
 
 fn stat(entry: &Entry) -> Stat {
-    let (mode, size) = match &entry.file {
-        Some(file) => (file.mode & 0o777, i64::try_from(file.bytes.len()).unwrap_or(i64::MAX)),
-        None => (FOLDER | 0o755, 0),
+    let length = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+    let (mode, size) = match &entry.contents {
+        Contents::Memory(file) => (file.mode & 0o777, length(file.bytes.len() as u64)),
+        Contents::Disk(file) => (0o644, length(file.size)),
+        Contents::Folder => (FOLDER | 0o755, 0),
     };
     Stat { path: entry.path.clone(), mode, size, mod_time: TIME, ..Stat::default() }
 }

@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 use silo::plan::ContextFile;
 
 use super::*;
-use crate::shell::engine::{BuildError, BuildEvent, BuildRequest, BuiltImage, Cache, Step, Vertex};
+use crate::shell::engine::{BuildError, BuildEvent, BuildNetwork, BuildRequest, BuiltImage, Cache, Step, StoredFile, Vertex};
 
 type Context = BTreeMap<String, ContextFile>;
+type Files = BTreeMap<String, StoredFile>;
 
 fn file(text: &str) -> ContextFile {
     ContextFile { mode: 0o755, bytes: text.as_bytes().to_vec() }
@@ -23,8 +24,12 @@ fn request<'a>(dockerfile: &'a str, context: &'a Context) -> BuildRequest<'a> {
         secrets: BTreeMap::new(),
         platform: None,
         cache: Cache::Use,
+        files: &NO_FILES,
+        network: BuildNetwork::Open,
     }
 }
+
+static NO_FILES: Files = Files::new();
 
 async fn build(request: BuildRequest<'_>) -> (Result<BuiltImage, BuildError>, Vec<BuildEvent>) {
     let mut events = Vec::new();
@@ -315,4 +320,71 @@ async fn an_engine_at_a_port_builds_until_it_goes() {
     let broken = engine.build(request(&dockerfile, &context), tell, std::future::pending());
     let broken = tokio::time::timeout(Duration::from_secs(20), broken).await.expect("it notices");
     assert!(matches!(broken, Err(BuildError::Connection { .. })), "{broken:?}");
+}
+
+#[tokio::test]
+async fn a_large_file_is_read_from_the_disk_and_refused_when_it_is_not_the_one() {
+    use silo::digest::{Algorithm, Digest, sha256_hex};
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("large");
+    // Neither a whole number of packets nor of blocks.
+    let text = format!("{}end of {}\n", "0123456789".repeat(200_000), once());
+    std::fs::write(&path, &text).unwrap();
+    let digest = Digest::new(Algorithm::Sha256, &sha256_hex(text.as_bytes())).unwrap();
+    let context = Context::from([("a/recipe".to_owned(), file("small"))]);
+    let dockerfile =
+        format!("FROM {BASE}\nRUN --mount=type=bind,source=a,target=/dev/a sha256sum < /dev/a/vendor/x && cat /dev/a/recipe\n");
+    let size = text.len() as u64;
+    let stored =
+        |digest: &Digest| Files::from([("a/vendor/x".to_owned(), StoredFile { path: path.clone(), digest: digest.clone(), size })]);
+    let files = stored(&digest);
+    let (result, events) = build(BuildRequest { files: &files, ..request(&dockerfile, &context) }).await;
+    forget(&result.unwrap().id).await;
+    assert!(log(&events).contains(&format!("{}  -\nsmall", digest.hex)), "{}", log(&events));
+
+    let other = Digest::new(Algorithm::Sha512, &"0".repeat(128)).unwrap();
+    let files = stored(&other);
+    let (result, _) = build(BuildRequest { files: &files, cache: Cache::Ignore, ..request(&dockerfile, &context) }).await;
+    let error = result.unwrap_err();
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert!(matches!(&error, BuildError::Stored { path: known, .. } if *known == path), "{error:?}");
+    assert!(cause.contains("sha512:") && cause.contains(&other.to_string()), "{cause}");
+
+    std::fs::remove_file(&path).unwrap();
+    let files = stored(&digest);
+    let (result, _) = build(BuildRequest { files: &files, cache: Cache::Ignore, ..request(&dockerfile, &context) }).await;
+    assert!(matches!(result, Err(BuildError::Stored { .. })), "{result:?}");
+}
+
+#[tokio::test]
+async fn without_a_network_steps_reach_nothing() {
+    let context = Context::new();
+    let dockerfile = format!("FROM {BASE}\nRUN cat /proc/net/dev; echo {}\n", once());
+    let (open, events) = build(request(&dockerfile, &context)).await;
+    assert!(log(&events).contains("eth0:"), "{}", log(&events));
+    let (closed, events) = build(BuildRequest { network: BuildNetwork::None, ..request(&dockerfile, &context) }).await;
+    assert!(log(&events).contains("lo:") && !log(&events).contains("eth0:"), "another network is another step: {}", log(&events));
+    for id in std::collections::BTreeSet::from([open.unwrap().id, closed.unwrap().id]) {
+        forget(&id).await;
+    }
+}
+
+#[tokio::test]
+async fn what_was_done_before_is_kept_offline_and_what_asks_for_secrets_is_not_done() {
+    let context = Context::new();
+    let dockerfile =
+        |text: &str| format!("FROM {BASE}\nRUN --mount=type=secret,id=ca cat /proc/net/dev; echo {text}\nRUN echo after {text}\n");
+    let first = dockerfile(&once());
+    let (result, events) = build(request(&first, &context)).await;
+    assert_eq!(done(&events).len(), 2);
+    let id = result.unwrap().id;
+    let (result, events) = build(BuildRequest { network: BuildNetwork::Kept, ..request(&first, &context) }).await;
+    assert_eq!((result.unwrap().id, done(&events)), (id.clone(), Vec::new()));
+    forget(&id).await;
+
+    let other = dockerfile(&once());
+    let (result, events) = build(BuildRequest { network: BuildNetwork::Kept, ..request(&other, &context) }).await;
+    let Err(BuildError::Step(step)) = result else { panic!("{result:?}") };
+    assert!(step.message.contains("silo is offline"), "{step:?}");
+    assert!(!log(&events).contains("eth0"), "it was not started: {}", log(&events));
 }

@@ -210,6 +210,8 @@ async fn a_login_is_found_for_calls_and_for_builds() {
         secrets: BTreeMap::new(),
         platform: None,
         cache: Default::default(),
+        files: &BTreeMap::new(),
+        network: crate::shell::engine::BuildNetwork::Open,
     };
     let result = anonymous.build(request.clone(), |_| {}, std::future::pending()).await;
     assert!(result.is_err(), "nobody may pull without a login: {result:?}");
