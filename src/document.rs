@@ -29,9 +29,22 @@ pub const MAX_SLASHDASH_DEPTH: usize = 4;
 /// The most problems reported for one file.
 pub const MAX_PROBLEMS: usize = 20;
 
-/// The nodes whose names have an underscore; with a hyphen they are the same nodes. The schema's tests hold this list to its table.
-pub const SNAKE_NAMES: &[&str] =
-    &["pre_build", "post_build", "pre_run", "fetch_packages", "release_age", "warn_after", "not_under", "starts_with", "any_of"];
+/// The nodes and properties whose names have an underscore; with a hyphen they are the same. The schema's tests hold this list to its table.
+pub const SNAKE_NAMES: &[&str] = &[
+    "pre_build",
+    "post_build",
+    "pre_run",
+    "fetch_packages",
+    "release_age",
+    "warn_after",
+    "not_under",
+    "starts_with",
+    "any_of",
+    "version_file",
+    "update_hours",
+    "env_ref",
+    "github_releases",
+];
 
 /// Reads a text. A scan, linear in its length, refuses what would cost the KDL parser its stack or its time, before the parser sees it.
 ///
@@ -46,8 +59,8 @@ pub fn parse_generated(id: SourceId, text: &str) -> (Option<Document>, Problems)
     read::parse_generated(id, text)
 }
 
-/// A node's name in the spelling of the table.
-fn canonical(written: &str) -> String {
+/// The name of a node or a property in the spelling of the table.
+pub fn canonical(written: &str) -> String {
     if written.contains('-') {
         let snake = written.replace('-', "_");
         if SNAKE_NAMES.contains(&snake.as_str()) {
@@ -115,7 +128,7 @@ pub struct Annotation {
 /// An argument, or a property when it has a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// The property's name.
+    /// The property's name in canonical spelling.
     pub name: Option<String>,
     /// Its annotation.
     pub annotation: Option<Annotation>,

@@ -216,9 +216,3 @@ impl NodeRule {
 pub fn find(rules: &'static [&'static NodeRule], name: &str) -> Option<&'static NodeRule> {
     rules.iter().find(|rule| rule.name == name).copied()
 }
-
-/// A node's name in the spelling of the table.
-fn canonical(name: &str) -> String {
-    let snake = name.replace('-', "_");
-    if crate::document::SNAKE_NAMES.contains(&snake.as_str()) { snake } else { name.to_string() }
-}

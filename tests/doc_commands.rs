@@ -224,7 +224,7 @@ fn doc_and_catalog_explain_and_correct() {
         (&["doc", "language", "node"], "commands      node, npm, npx"),
         (&["doc", "language/php"], "works without a vendor's site: apt php-cli"),
         (&["doc", "language/dotnet"], "needs a vendor's site: apt libgcc"),
-        (&["doc", "language/node"], "version-file  .nvmrc, .node-version, package.json"),
+        (&["doc", "language/node"], "version_file  .nvmrc, .node-version, package.json"),
         (&["doc", "stack/web"], "import \"catalog:stack/web\""),
         (&["catalog", "list", "stack"], "web"),
         (&["catalog", "show", "stack/web"], "mcp playwright"),

@@ -256,12 +256,12 @@ fn what_is_written_on_one_line_stays_on_one() {
 
 #[test]
 fn quotes_numbers_and_names_stay_as_they_were_written() {
-    let text =
-        "env A=\"x\" B=#\"y\\z\"# \"C\"=0x1F D=1_000 E=1.20 F=#true\n\"pre-build\" \"x\"\npre-build pre-build=pre-build\nunknown-node\n";
+    let text = "env A=\"x\" B=#\"y\\z\"# \"C\"=0x1F D=1_000 E=1.20 F=#true\n\"pre-build\" \"x\"\npre-build pre-build=pre-build\nuse \"update-hours\"=5 agent=update-hours\nunknown-node\n";
     insta::assert_snapshot!(formatted(text), @r##"
     env A="x" B=#"y\z"# "C"=0x1F D=1_000 E=1.20 F=#true
     pre_build "x"
-    pre_build pre-build=pre-build
+    pre_build pre_build=pre-build
+    use update_hours=5 agent=update-hours
     unknown-node
     "##);
 }

@@ -91,8 +91,9 @@ fn what_the_language_allows_passes() {
         "agent claude model=opus { args \"-a\"; mcp a b; lsp c; env X; mount \"~/x\"; pre_run \"y\"; post_build \"z\"; command \"q\" \"r\"; }",
         "base { apt (remove)\"x\" \"y\"; (replace)path \"/x\"; }\n(force)base (default)\"x\" from=(force)bootstrap",
         "resources cpus=1.5 memory=#null",
+        "use update-hours=5\nlanguage go version-file=\"go.mod\" release-age=\"2d\"\nlanguage node { version-file \".nvmrc\"; }",
         "define mcp x { command \"a\"; env T; }\ndefine lsp y { command \"b\"; extensions \".go\"=\"go\"; }",
-        "define agent x { register mcp file=\"/a\" format=json key=\"a.b\" env-ref=\"${%{name}}\" { arg \"-c\"; env X=\"y\"; local { type \"s\"; (list)args \"%{args}\"; deep { er { est 1 #true; } } }; remote { url \"u\"; } } }",
+        "define agent x { register mcp file=\"/a\" format=json key=\"a.b\" env_ref=\"${%{name}}\" { arg \"-c\"; env X=\"y\"; local { type \"s\"; (list)args \"%{args}\"; deep { er { est 1 #true; } } }; remote { url \"u\"; } } }",
     ] {
         let (_, problems) = check(FileKind::Configuration, text);
         assert!(problems.is_empty(), "{text}: {problems:#?}");
@@ -148,8 +149,9 @@ fn the_table_is_whole() {
     every_rule(&mut |rule| {
         assert!(rule.doc.ends_with('.') && !rule.doc.contains('|'), "{}", rule.name);
         assert!(rule.properties.iter().all(|property| property.doc.ends_with('.')), "{}", rule.name);
-        assert!(!rule.name.contains('-'), "{} is written with underscores", rule.name);
-        let snake = rule.name.contains('_');
-        assert_eq!(snake, document::SNAKE_NAMES.contains(&rule.name), "{} is or is not in document::SNAKE_NAMES", rule.name);
+        for name in rule.properties.iter().map(|property| property.name).chain([rule.name]) {
+            assert!(!name.contains('-'), "{name} is written with underscores");
+            assert_eq!(name.contains('_'), document::SNAKE_NAMES.contains(&name), "{name} is or is not in document::SNAKE_NAMES");
+        }
     });
 }

@@ -50,7 +50,7 @@ define agent bot {
     env BOT_KEY BOT_UPDATE="off"
     state "~/.bot"
     file "/opt/silo/etc/bot/a.json" "{\n}\n"
-    register mcp file="/opt/silo/etc/bot/mcp.json" key="a.b" env-ref="$%{name}" {
+    register mcp file="/opt/silo/etc/bot/mcp.json" key="a.b" env_ref="$%{name}" {
         arg "--servers" "/opt/silo/etc/bot/mcp.json"
         env BOT_SERVERS="1"
         local { type "stdio"; (list)tools "*"; on #true; limit 3; inner { command "%{argv}" } }
@@ -521,10 +521,10 @@ fn caches_hooks_and_the_choice() {
 fn what_keeps_agents_new_is_how_they_are_run_and_not_what_they_are() {
     let plain = project("agent bot");
     assert_eq!((plain.run.agents[0].update, plain.run.updates), (Update::Notify, Updates { most: Update::Auto, hours: 24 }));
-    let said = project("agent bot update=auto\nuse update=notify update-hours=6");
+    let said = project("agent bot update=auto\nuse update=notify update_hours=6");
     assert_eq!((said.run.agents[0].update, said.run.updates), (Update::Auto, Updates { most: Update::Notify, hours: 6 }));
     assert_eq!(plain.image.agents[0].component.options, said.image.agents[0].component.options, "no option of the definition");
-    for line in ["use update-hours=-1", "use update-hours=9000"] {
+    for line in ["use update_hours=-1", "use update_hours=9000"] {
         assert_eq!(only_problem(line).0, Code::BadValue, "{line}");
     }
     // Said by the user of an agent of the project's, it is still the project's image; what changes the image makes it another.

@@ -1,4 +1,4 @@
-//! `version-file=`: what the files of version managers and tool chains come to, and what is said of those that say nothing.
+//! `version_file=`: what the files of version managers and tool chains come to, and what is said of those that say nothing.
 
 use silo::lock::version::Request;
 use silo::problem::Severity;
@@ -97,7 +97,7 @@ const FILES: &[Row] = &[
 ];
 
 fn load(of: &str, file: &str, text: &str) -> Loaded {
-    Project::of(&format!("{of} version-file=\"{file}\"\n")).file(file, text).load()
+    Project::of(&format!("{of} version_file=\"{file}\"\n")).file(file, text).load()
 }
 
 /// The version asked for of the only thing that the configuration names itself.
@@ -164,22 +164,22 @@ fn files_that_say_nothing_are_problems() {
 
 #[test]
 fn a_path_leads_to_a_file_of_the_repository() {
-    let missing = Project::of("language node version-file=\".nvmr\"\n").file(".nvmrc", "22").load().rendered();
+    let missing = Project::of("language node version_file=\".nvmr\"\n").file(".nvmrc", "22").load().rendered();
     assert!(missing.contains("`.nvmr` does not exist") && missing.contains("did you mean `.nvmrc`?"), "{missing}");
-    let other = Project::of("language node version-file=\".nvmrc\"\n").file("package.json", "{}").load().rendered();
+    let other = Project::of("language node version_file=\".nvmrc\"\n").file("package.json", "{}").load().rendered();
     assert!(other.contains("there is `package.json`"), "{other}");
-    let none = Project::of("language node version-file=\".nvmrc\"\n").load().rendered();
+    let none = Project::of("language node version_file=\".nvmrc\"\n").load().rendered();
     assert!(none.contains("can stand in `.nvmrc`, `.node-version`"), "{none}");
-    let outside = Project::of("language node version-file=\"../.nvmrc\"\n").load().rendered();
+    let outside = Project::of("language node version_file=\"../.nvmrc\"\n").load().rendered();
     assert!(outside.contains("leads out of the repository"), "{outside}");
     let placeholder =
-        Project::of("vars { f \".nvmrc\"; }\nlanguage node version-file=\"%{vars.f}\"\n").file(".nvmrc", "22").load().rendered();
+        Project::of("vars { f \".nvmrc\"; }\nlanguage node version_file=\"%{vars.f}\"\n").file(".nvmrc", "22").load().rendered();
     assert!(placeholder.contains("before any placeholder has a value"), "{placeholder}");
     // From the folder of the file that says it, a file up in the repository is fine.
-    let nested = Project::default().file("web/silo.kdl", "language node version-file=\"../.nvmrc\"\n").file(".nvmrc", "22").load();
+    let nested = Project::default().file("web/silo.kdl", "language node version_file=\"../.nvmrc\"\n").file(".nvmrc", "22").load();
     assert_eq!(request(&nested, "language node").as_deref(), Some("22"), "{}", nested.rendered());
     // What a definition calls by a path is found below any folder.
-    let text = "define tool x { install vendor { download \"https://a.test/%{version}\"; bin x \"x\"; }; check x; detect \"ci/x.txt\" match=#\"^x (\\d+)$\"#; }\ntool x version-file=\"app/ci/x.txt\"\n";
+    let text = "define tool x { install vendor { download \"https://a.test/%{version}\"; bin x \"x\"; }; check x; detect \"ci/x.txt\" match=#\"^x (\\d+)$\"#; }\ntool x version_file=\"app/ci/x.txt\"\n";
     let deep = Project::of(text).file("app/ci/x.txt", "y 1\nx 7\n").load();
     assert_eq!(request(&deep, "tool x").as_deref(), Some("7"), "{}", deep.rendered());
 }
@@ -192,39 +192,39 @@ fn a_file_is_a_version_like_any_other() {
         request(&loaded, "language node").unwrap_or_else(|| loaded.rendered())
     };
     // A stronger file wins, whichever way either says it.
-    assert_eq!(asked(of("language node version-file=\".nvmrc\"\n").file("silo.local.kdl", "language node version=\"24\"\n")), "24");
-    assert_eq!(asked(of("language node version=\"24\"\n").file("silo.local.kdl", "language node version-file=\".node-version\"\n")), "20");
-    assert_eq!(asked(of("language node version-file=\".nvmrc\"\n").file("silo.local.kdl", "language node version-file=#null\n")), "latest");
+    assert_eq!(asked(of("language node version_file=\".nvmrc\"\n").file("silo.local.kdl", "language node version=\"24\"\n")), "24");
+    assert_eq!(asked(of("language node version=\"24\"\n").file("silo.local.kdl", "language node version_file=\".node-version\"\n")), "20");
+    assert_eq!(asked(of("language node version_file=\".nvmrc\"\n").file("silo.local.kdl", "language node version_file=#null\n")), "latest");
     assert_eq!(
-        asked(of("language node version-file=\".nvmrc\"\n").file("user.kdl", "(force)language node version-file=\".node-version\"\n")),
+        asked(of("language node version_file=\".nvmrc\"\n").file("user.kdl", "(force)language node version_file=\".node-version\"\n")),
         "20"
     );
     // As a node of the block, under a condition, and of an imported file's own folder.
-    assert_eq!(asked(of("language node { version-file \".nvmrc\"; }\n")), "22.11.0");
-    assert_eq!(asked(of("when exists=\".nvmrc\" { language node version-file=\".nvmrc\"; }\n")), "22.11.0");
-    assert_eq!(asked(of("when exists=\".nope\" { language node version-file=\".nope\"; }\nlanguage node\n")), "latest");
+    assert_eq!(asked(of("language node { version_file \".nvmrc\"; }\n")), "22.11.0");
+    assert_eq!(asked(of("when exists=\".nvmrc\" { language node version_file=\".nvmrc\"; }\n")), "22.11.0");
+    assert_eq!(asked(of("when exists=\".nope\" { language node version_file=\".nope\"; }\nlanguage node\n")), "latest");
     let imported =
-        of("import \"web/node.kdl\"\n").file("web/node.kdl", "language node version-file=\".nvmrc\"\n").file("web/.nvmrc", "18\n");
+        of("import \"web/node.kdl\"\n").file("web/node.kdl", "language node version_file=\".nvmrc\"\n").file("web/.nvmrc", "18\n");
     assert_eq!(asked(imported), "18");
     // The user's own file means the repository's root.
     assert_eq!(
-        asked(of("language node\n").file("user.kdl", "when exists=\".nvmrc\" { language node version-file=\".nvmrc\"; }\n")),
+        asked(of("language node\n").file("user.kdl", "when exists=\".nvmrc\" { language node version_file=\".nvmrc\"; }\n")),
         "22.11.0"
     );
     // Two that disagree and contracts show the file.
-    let conflict = of("language node version-file=\".nvmrc\"\nlanguage node version=\"20\"\n").load().rendered();
+    let conflict = of("language node version_file=\".nvmrc\"\nlanguage node version=\"20\"\n").load().rendered();
     assert!(conflict.contains(".nvmrc:2"), "{conflict}");
-    let contract = of("contract on=\"language.node.version\" { max \"20\"; }\nlanguage node version-file=\".nvmrc\"\n").load().rendered();
+    let contract = of("contract on=\"language.node.version\" { max \"20\"; }\nlanguage node version_file=\".nvmrc\"\n").load().rendered();
     assert!(contract.contains(".nvmrc:2"), "{contract}");
     // What the file says is shown at its place there.
-    let merged = of("language node version-file=\".nvmrc\"\n").load();
+    let merged = of("language node version_file=\".nvmrc\"\n").load();
     let shown = silo::layers::print_with_sources(&merged.layered, &merged.sources);
     assert_eq!(shown, "language \"node\" version=\"22.11.0\" // silo.kdl:1, .nvmrc:2\n");
     assert!(merged.spec.is_some_and(|spec| spec.image.components.iter().any(|component| component.id.kind == Kind::Language)));
 }
 
 const COMMITTED: &str =
-    "silo edition=\"2026\"\nbase \"debian:bookworm\" from=bootstrap\nlanguage node version-file=\".nvmrc\"\nagent claude\n";
+    "silo edition=\"2026\"\nbase \"debian:bookworm\" from=bootstrap\nlanguage node version_file=\".nvmrc\"\nagent claude\n";
 
 /// The committed configuration with a lock of what the files say.
 fn committed() -> Place {

@@ -1,7 +1,7 @@
-//! `version-file=`: the version of a language or tool stands in a file of the repository.
+//! `version_file=`: the version of a language or tool stands in a file of the repository.
 //!
 //! [`questions`] says which files are asked for; the caller reads them. [`VersionFiles::merge`] then merges the configuration as if each
-//! `version-file=` were a `version=` that stands in that file, so that everything else (which file wins, contracts, why a value is what it is,
+//! `version_file=` were a `version=` that stands in that file, so that everything else (which file wins, contracts, why a value is what it is,
 //! the lock) treats it like any other. How a file is read says the definition: its `detect` nodes.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,10 +18,10 @@ use crate::source::{SourceId, Sources, Span};
 use crate::template::has_placeholder;
 
 /// The property and the one that it stands for.
-const PROPERTY: &str = "version-file";
+const PROPERTY: &str = "version_file";
 const VERSION: &str = "version";
 
-/// A file that a `version-file=` asks for.
+/// A file that a `version_file=` asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
     /// Its path as it was written: relative to the folder of the file that says so.
@@ -91,13 +91,13 @@ fn place(node: &Node) -> Place {
     }
 }
 
-/// The values of `version-file`, written as a property or as a node of the block.
+/// The values of `version_file`, written as a property or as a node of the block.
 fn sayings(node: &Node) -> impl Iterator<Item = &Entry> {
     let property = node.entries.iter().filter(|entry| entry.name.as_deref() == Some(PROPERTY));
     property.chain(node.named(PROPERTY).flat_map(Node::arguments))
 }
 
-/// The answers to every `version-file=` of a configuration, by the place where it was written.
+/// The answers to every `version_file=` of a configuration, by the place where it was written.
 #[derive(Clone, Debug, Default)]
 pub struct VersionFiles(BTreeMap<Span, Answer>);
 
@@ -107,7 +107,7 @@ impl VersionFiles {
         self.0.insert(question.span, answer);
     }
 
-    /// As [`layers::merge`], with each `version-file=` as the version that stands in its file. A problem of a file is one of the result where
+    /// As [`layers::merge`], with each `version_file=` as the version that stands in its file. A problem of a file is one of the result where
     /// what it says would have been part of it.
     pub fn merge(&self, files: &[File], facts: &Facts, sources: &mut Sources) -> (Layered, Problems) {
         let settled = self.settle(files, facts, sources);
@@ -116,7 +116,7 @@ impl VersionFiles {
         (layered, problems)
     }
 
-    /// The files with versions in the place of `version-file=`. Those that hold under these facts say which definitions there are.
+    /// The files with versions in the place of `version_file=`. Those that hold under these facts say which definitions there are.
     pub fn settle(&self, files: &[File], facts: &Facts, sources: &mut Sources) -> Settled {
         if files.iter().all(|file| asks_nothing(&file.document)) {
             return Settled { files: files.to_vec(), taken: BTreeSet::new(), failures: BTreeMap::new() };
@@ -148,7 +148,7 @@ impl VersionFiles {
     }
 }
 
-/// Files in which versions stand where `version-file=` stood.
+/// Files in which versions stand where `version_file=` stood.
 #[derive(Clone, Debug)]
 pub struct Settled {
     /// The files, in the order in which they were given.

@@ -120,7 +120,7 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The spelling of the table for a node's name, when it is another one. `written` may be in plain quotes.
+/// The spelling of the table for the name of a node or a property, when it is another one. `written` may be in plain quotes.
 fn canonical_name(written: &str) -> Option<String> {
     let name = written.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(written);
     let name_in_table = canonical(name);
@@ -284,7 +284,8 @@ impl Printer<'_> {
             Kind::Word | Kind::Quoted => {
                 self.begin(kind);
                 let written = self.tokens[index].of(self.text);
-                let name = if self.named || self.parens > 0 { None } else { canonical_name(written) };
+                let named = self.named && !self.is_property(index);
+                let name = if named || self.parens > 0 { None } else { canonical_name(written) };
                 self.named |= self.parens == 0;
                 if self.last == Some(Kind::Slashdash) && written == "kdl-version" {
                     // The mark of the version is written with a space everywhere.
@@ -302,6 +303,13 @@ impl Printer<'_> {
                 self.push(kind, moved.as_deref().unwrap_or(written));
             }
         }
+    }
+
+    /// Whether the value of a property follows a token.
+    fn is_property(&self, index: usize) -> bool {
+        let follows =
+            |token: &&Token| !matches!(token.kind, Kind::Space | Kind::BlockComment | Kind::Continue | Kind::Newline | Kind::LineComment);
+        self.tokens.iter().skip(index + 1).find(follows).is_some_and(|token| token.kind == Kind::Equals)
     }
 
     /// Adds a token of a node.

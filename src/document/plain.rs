@@ -144,7 +144,7 @@ impl Plain<'_> {
                 Value::String(text) if self.byte() == Some(b'=') => {
                     self.at += 1;
                     let annotation = self.annotation()?;
-                    (Some(text), annotation, self.value()?)
+                    (Some(canonical(&text)), annotation, self.value()?)
                 }
                 value => (None, None, value),
             },

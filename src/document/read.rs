@@ -117,7 +117,7 @@ impl Reader<'_> {
             KdlValue::Null => Value::Null,
         };
         Entry {
-            name: entry.name().map(|name| name.value().to_string()),
+            name: entry.name().map(|name| canonical(name.value())),
             annotation: entry.ty().map(|ty| self.annotation(ty)),
             value,
             span: self.trimmed(entry.span().offset(), entry.span().len()),

@@ -36,11 +36,12 @@ impl Path {
             }
             rest = after.strip_prefix('.').ok_or("after a quoted segment there is a dot or nothing")?;
         }
-        // Either spelling of a node's name is the same node.
-        if let Some(first) = segments.first_mut() {
-            let snake = first.replace('-', "_");
-            if document::SNAKE_NAMES.contains(&snake.as_str()) {
-                *first = snake;
+        // Either spelling of the name of a node or a property is the same.
+        let last = segments.len() - 1;
+        for (index, segment) in segments.iter_mut().enumerate() {
+            // The second is what an entry is called.
+            if index == 0 || (index == last && index > 1) {
+                *segment = document::canonical(segment);
             }
         }
         Ok(Path(segments))

@@ -54,7 +54,7 @@ fn check_node(problems: &mut Problems, node: &Node, rule: &'static NodeRule, clo
             );
         }
     }
-    if rule.properties.iter().any(|property| property.name == "version-file") {
+    if rule.properties.iter().any(|property| property.name == "version_file") {
         check_one_version(problems, node);
     }
     if std::ptr::eq(rule, &raw const table::CONTRACT) {
@@ -86,9 +86,9 @@ fn check_one_version(problems: &mut Problems, node: &Node) {
         let property = node.property(name).map(|entry| entry.span);
         property.or_else(|| node.named(name).next().map(|child| child.name_span))
     };
-    if let (Some(version), Some(file)) = (said("version"), said("version-file")) {
+    if let (Some(version), Some(file)) = (said("version"), said("version_file")) {
         problems.push(
-            Problem::new(Code::BadValue, "`version` and `version-file` both say the version")
+            Problem::new(Code::BadValue, "`version` and `version_file` both say the version")
                 .at(file, "in this file")
                 .at(version, "and here")
                 .help("keep one of them"),

@@ -1,5 +1,7 @@
 //! What a path of the documentation means: `agent`, `agent.env`, `mount.mode`, `language.node.version`.
 
+use crate::document::canonical;
+
 use super::{ArgumentRule, Merge, NodeRule, PropertyRule, find, table};
 
 /// What there is to know something about.
@@ -27,7 +29,7 @@ pub enum What {
 /// What some segments mean; `None` when they mean nothing.
 pub fn lookup(segments: &[String]) -> Option<Topic> {
     let (first, rest) = segments.split_first()?;
-    let first = super::canonical(first);
+    let first = canonical(first);
     if let Some(rule) = find(table::TOP, &first) {
         let topic = Topic { what: What::Node(rule), nodes: vec![rule], pattern: vec![first] };
         return within(rule, rest, false, topic);
@@ -50,7 +52,7 @@ fn within(rule: &'static NodeRule, segments: &[String], keyed: bool, mut topic: 
     let Some((segment, rest)) = segments.split_first() else {
         return Some(topic);
     };
-    let name = super::canonical(segment);
+    let name = canonical(segment);
     let skip_key = |topic: &mut Topic| {
         if is_keyed(rule) && !keyed {
             topic.pattern.push("*".to_string());
@@ -70,7 +72,7 @@ fn within(rule: &'static NodeRule, segments: &[String], keyed: bool, mut topic: 
         Some(topic)
     };
     if rest.is_empty() {
-        if let Some(property) = rule.properties.iter().find(|property| property.name == segment) {
+        if let Some(property) = rule.properties.iter().find(|property| property.name == name) {
             return value(What::Property(rule, *property), topic);
         }
         if let Some(argument) = rule.arguments.iter().chain(rule.rest.as_ref()).find(|argument| argument.name == segment) {

@@ -162,7 +162,7 @@ pub fn reference() -> String {
     out.push_str(
         "A `silo.kdl` is a KDL 2 document. The order of its nodes means nothing, except within lists and among the steps of one block. ",
     );
-    out.push_str("A hyphen and an underscore are the same in a node's name: `pre-build` is `pre_build`.\n\n");
+    out.push_str("A hyphen and an underscore are the same in these names: `pre-build` is `pre_build`.\n\n");
     out.push_str(
         "Before a node or a value, `(default)` makes it weaker than the plain ones of other files, `(priority:N)` and `(force)` stronger; before a node, ",
     );

@@ -190,7 +190,7 @@ static USE: NodeRule = NodeRule {
             Type::OneOf(UPDATES),
             "The most that silo does by itself to keep agents new, whatever their own `update` says; `auto` unless told otherwise.",
         ),
-        property("update-hours", Type::Integer, "Hours between two looks for a newer agent; 24 unless told otherwise."),
+        property("update_hours", Type::Integer, "Hours between two looks for a newer agent; 24 unless told otherwise."),
     ],
     ..RULE
 };
@@ -223,7 +223,7 @@ static LAYER: NodeRule = NodeRule {
 const VERSION: PropertyRule =
     property("version", Type::Version, "The version: exact, a range, or `latest`. The lock pins what it is resolved to.");
 const VERSION_FILE: PropertyRule = property(
-    "version-file",
+    "version_file",
     Type::Path,
     "A file of the repository that says the version, such as one of a version manager's, relative to this file; in place of `version`. The definition says how it is read (`silo doc`, `detect`).",
 );

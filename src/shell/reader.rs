@@ -41,7 +41,7 @@ pub struct Reading {
     pub foreign: Vec<usize>,
     /// The project's `.npmrc`.
     pub npmrc: Option<SourceId>,
-    /// What `version-file=` asks for.
+    /// What `version_file=` asks for.
     pub versions: VersionFiles,
 }
 
@@ -322,7 +322,7 @@ impl Reader<'_> {
         self.reading.problems.push(problem);
     }
 
-    /// What lies where a `version-file=` says: relative to the file's folder, for the user's own files to the repository's root. Nothing
+    /// What lies where a `version_file=` says: relative to the file's folder, for the user's own files to the repository's root. Nothing
     /// outside the repository is read.
     fn version_file(&mut self, question: &Question, folder: &Path, layer: Layer) -> Answer {
         let Question { path, span: _ } = question;
@@ -396,7 +396,7 @@ fn environment_text() -> String {
         ("SILO_MEMORY", "resources memory="),
         ("SILO_CPUS", "resources cpus="),
         ("SILO_AUTO_UPDATE", "use update="),
-        ("SILO_AUTO_UPDATE_HOURS", "use update-hours="),
+        ("SILO_AUTO_UPDATE_HOURS", "use update_hours="),
     ] {
         if let Ok(value) = std::env::var(name)
             && !value.is_empty()

@@ -114,7 +114,7 @@ async fn releases_of_a_repository_are_read_page_by_page() {
     let server = serve(answers).await;
     let surroundings =
         surroundings(folder.path(), &[("SILO_APT_MIRROR", &server.mirror), ("GITHUB_API_URL", &server.address), ("GITHUB_TOKEN", "t0ken")]);
-    let install = format!("versions github-releases=\"acme/x\" prefix=\"v\"\ndownload \"{}/x-%{{version}}\"", server.address);
+    let install = format!("versions github_releases=\"acme/x\" prefix=\"v\"\ndownload \"{}/x-%{{version}}\"", server.address);
     let found = async |request: &str| only(&locked(&tool(&install, request), None, &surroundings).await.0.unwrap().0).clone();
     let latest = found("latest").await;
     assert_eq!((latest.version.as_str(), hashes(&latest)[0].1), ("2.99.0", Trust::FirstUse));
@@ -143,7 +143,7 @@ async fn a_spent_limit_is_explained_and_an_exact_version_goes_on() {
     let mut surroundings = surroundings(folder.path(), &[("SILO_APT_MIRROR", &server.mirror), ("GITHUB_API_URL", &server.address)]);
     surroundings.variables.remove("GITHUB_TOKEN");
     surroundings.variables.remove("GH_TOKEN");
-    let install = format!("versions github-releases=\"acme/x\" prefix=\"v\"\ndownload \"{}/x-%{{version}}\"", server.address);
+    let install = format!("versions github_releases=\"acme/x\" prefix=\"v\"\ndownload \"{}/x-%{{version}}\"", server.address);
     let problems = locked(&tool(&install, "latest"), None, &surroundings).await.0.unwrap_err();
     let message = &problems.iter().next().unwrap().message;
     assert!(message.contains("no more requests for 29 minutes") && message.contains("GITHUB_TOKEN"), "{message}");

@@ -133,7 +133,7 @@ define agent {AGENT} {{
     install here {{ run "date > built-at; rm built-at; printf '#!/bin/sh\\necho \\\"$@\\\"\\n' > agent; chmod 755 agent"; bin "{AGENT}" "agent"; }}
     command "{AGENT}"
     file "/opt/silo/etc/{AGENT}/settings.json" "{{}}"
-    register mcp file="/opt/silo/etc/{AGENT}/mcp.json" format=json key="mcpServers" env-ref="${{%{{name}}}}" {{
+    register mcp file="/opt/silo/etc/{AGENT}/mcp.json" format=json key="mcpServers" env_ref="${{%{{name}}}}" {{
         local {{ command "%{{command}}"; args "%{{args}}"; }}
     }}
 }}

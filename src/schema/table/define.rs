@@ -194,7 +194,7 @@ static REGISTER: NodeRule = NodeRule {
         property("file", Type::Path, "The file."),
         property("format", Type::OneOf(&["json", "toml"]), "What the file is written in."),
         property("key", Type::Text, "Where in the file the entries stand, split at dots; empty for the top."),
-        property("env-ref", Type::Text, "How an entry refers to a variable of the container; `%{name}` is its name."),
+        property("env_ref", Type::Text, "How an entry refers to a variable of the container; `%{name}` is its name."),
     ],
     children: &[&REGISTER_ARG, &STEP_ENV, &LOCAL, &REMOTE],
     merge: Merge::Keyed,
@@ -314,7 +314,7 @@ static ALIAS: NodeRule = NodeRule {
 
 static DETECT: NodeRule = NodeRule {
     name: "detect",
-    doc: "What gives it away in a repository, for `silo init --detect`, and how `version-file=` reads its version: files of the root or of \
+    doc: "What gives it away in a repository, for `silo init --detect`, and how `version_file=` reads its version: files of the root or of \
 folders below it, `*` standing for any part of a name. With `json`, `toml` or `match` only those that say a version count. Of several, the \
 first `detect` decides.",
     rest: Some(optional("file", Type::Text)),

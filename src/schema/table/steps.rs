@@ -51,7 +51,7 @@ pub(super) static VERSIONS: NodeRule = NodeRule {
     example: include_str!("../../../schemas/examples/versions.kdl"),
     arguments: &[optional("url", Type::Url)],
     properties: &[
-        property("github-releases", Type::Text, "Instead of a URL: the repository, `owner/name`, whose releases are the versions."),
+        property("github_releases", Type::Text, "Instead of a URL: the repository, `owner/name`, whose releases are the versions."),
         property("prefix", Type::Text, "What stands before each version: `v`. What begins otherwise is left out."),
         property("json", Type::Text, "Where in a JSON document the versions stand: `*/version`. Without it each line is a version."),
         property("date", Type::Text, "Where in it their dates stand."),

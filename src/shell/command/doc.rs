@@ -328,7 +328,7 @@ fn entry(page: &mut Page, kind: &str, name: &str, definition: &Definition, sourc
         }
         names.join(", ")
     };
-    for (what, files) in [("found by", files(&|detect| !says_version(detect))), ("version-file", files(&says_version))] {
+    for (what, files) in [("found by", files(&|detect| !says_version(detect))), ("version_file", files(&says_version))] {
         if !files.is_empty() {
             rows.push((what.to_string(), files));
         }

@@ -181,7 +181,7 @@ impl Decoder<'_> {
         };
         let key = self.property(node, "key").map_or("", |(text, _)| text);
         let key = key.split('.').filter(|part| !part.is_empty()).map(str::to_string).collect();
-        let (text, span) = self.property(node, "env-ref").unwrap_or((SHELL_REFERENCE, heading(node)));
+        let (text, span) = self.property(node, "env_ref").unwrap_or((SHELL_REFERENCE, heading(node)));
         let env_reference = self.template(text, span, Scope::Reference, options);
         let local = node.named("local").next();
         if local.is_none() {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalog::Definition;
-use crate::document::{Entry, Node, Value};
+use crate::document::{Entry, Node, Value, canonical};
 use crate::layers;
 use crate::problem::{Code, Edit, Problem};
 use crate::schema::contract::unknown_type;
@@ -49,9 +49,9 @@ enum Written<'n> {
 /// Properties and children of a request that are not options of the definition.
 fn reserved(kind: Kind) -> &'static [&'static str] {
     match kind {
-        // A `version-file` whose version is known has become a `version`; what is wrong with another was said where it was read.
-        Kind::Language => &["version", "version-file", "source", "release_age", "lsp"],
-        Kind::Tool => &["version", "version-file", "source", "release_age"],
+        // A `version_file` whose version is known has become a `version`; what is wrong with another was said where it was read.
+        Kind::Language => &["version", "version_file", "source", "release_age", "lsp"],
+        Kind::Tool => &["version", "version_file", "source", "release_age"],
         Kind::Client => &["version", "source", "release_age"],
         Kind::Lsp => &["version", "source", "release_age", "command", "extensions", "env"],
         Kind::Mcp => &["version", "source", "release_age", "command", "env", "url", "transport"],
@@ -69,6 +69,11 @@ impl Decoder<'_> {
         for option in definition.node.named("option") {
             let Some((name, span)) = self.argument(option, 0) else { continue };
             if self.name(name, span).is_none() {
+                continue;
+            }
+            let read = canonical(name);
+            if read != name {
+                self.bad(span, format!("`{name}` is read as `{read}` where it is given"), "call the option otherwise");
                 continue;
             }
             let Some(one) = self.described(option) else { continue };

@@ -280,7 +280,7 @@ impl Decoder<'_> {
         value
     }
 
-    /// `use backend=… agent=… update=… update-hours=…`
+    /// `use backend=… agent=… update=… update_hours=…`
     pub(super) fn choice(&mut self, nodes: &[Node]) -> Choice {
         let mut choice = Choice::default();
         for node in nodes.iter().filter(|node| node.name == "use") {
@@ -299,14 +299,14 @@ impl Decoder<'_> {
             if let Some(most) = self.update(node) {
                 choice.updates.most = most;
             }
-            if let Some(entry) = node.property("update-hours") {
+            if let Some(entry) = node.property("update_hours") {
                 match entry.value {
                     Value::Integer(hours) if (0..=8760).contains(&hours) => choice.updates.hours = hours as u64,
                     Value::Integer(_) | Value::Decimal(_) | Value::String(_) | Value::Bool(_) | Value::Null => {
                         self.bad(
                             entry.span,
-                            "`update-hours` is not a whole number from 0 to 8760",
-                            "write hours such as `update-hours=24`",
+                            "`update_hours` is not a whole number from 0 to 8760",
+                            "write hours such as `update_hours=24`",
                         );
                     }
                 }

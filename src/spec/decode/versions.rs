@@ -16,13 +16,13 @@ impl Decoder<'_> {
         let node = block.named("versions").next()?;
         let prefix = self.property(node, "prefix").map(|(text, span)| self.exact(text, span, options)).unwrap_or_default();
         let channels = self.channels(node);
-        if let Some((repository, span)) = self.property(node, "github-releases") {
+        if let Some((repository, span)) = self.property(node, "github_releases") {
             for entry in &node.entries {
-                if !matches!(entry.name.as_deref(), Some("github-releases" | "prefix")) {
+                if !matches!(entry.name.as_deref(), Some("github_releases" | "prefix")) {
                     self.bad(
                         entry.span,
                         "releases of GitHub are read in one way only",
-                        "leave this out, or write the list's URL instead of `github-releases=`",
+                        "leave this out, or write the list's URL instead of `github_releases=`",
                     );
                 }
             }
@@ -42,7 +42,7 @@ impl Decoder<'_> {
             self.problem(
                 Problem::new(Code::MissingArgument, "`versions` needs a place")
                     .at(heading(node), "")
-                    .help("write the list's URL, or `github-releases=\"owner/name\"`"),
+                    .help("write the list's URL, or `github_releases=\"owner/name\"`"),
             );
             return None;
         };
