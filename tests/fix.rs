@@ -65,6 +65,7 @@ fn what_is_certain_is_mended() {
         ("base “debian:bookworm”", "base \"debian:bookworm\""),
         ("pre_build ‘echo two words’", "pre_build \"echo two words\""),
         ("pre_build 'echo two words'", "pre_build \"echo two words\""),
+        ("mcp x url=\"https:\\/\\/a.test\\/b\"", "mcp x url=\"https://a.test/b\""),
         ("base \"debian\\:bookworm\"", "base \"debian\\\\:bookworm\""),
         // Slips.
         ("langauge go", "language go"),

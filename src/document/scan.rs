@@ -419,10 +419,17 @@ impl Scanner<'_> {
         if matches!(c, 'n' | 'r' | 't' | '\\' | '"' | 'b' | 'f' | 's' | 'u') || c.is_whitespace() || is_newline(c) {
             return;
         }
-        let problem = Problem::new(Code::Syntax, format!("`\\{c}` is not an escape"))
-            .at(self.span(self.at, self.at + 1 + c.len_utf8()), "here")
-            .help(format!("write `\\\\{c}` for a backslash, or a raw string, `#\"…\"#`, in which a backslash is itself"))
-            .fix(Edit::whole(self.span(self.at, self.at + 1), "\\\\"));
+        let problem =
+            Problem::new(Code::Syntax, format!("`\\{c}` is not an escape")).at(self.span(self.at, self.at + 1 + c.len_utf8()), "here");
+        let backslash = self.span(self.at, self.at + 1);
+        // As JSON has it.
+        let problem = if c == '/' {
+            problem.help("write `/`, which needs no backslash").fix(Edit::whole(backslash, ""))
+        } else {
+            problem
+                .help(format!("write `\\\\{c}` for a backslash, or a raw string, `#\"…\"#`, in which a backslash is itself"))
+                .fix(Edit::whole(backslash, "\\\\"))
+        };
         self.fault(Gravity::Refused, problem);
     }
 

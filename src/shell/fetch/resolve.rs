@@ -102,6 +102,17 @@ fn connect(problem: &mut Problem) {
     }
 }
 
+/// Says what helps against a certificate that nobody vouches for. The word is that of rustls' `CertificateError`.
+fn vouch(problem: &mut Problem) {
+    if problem.code == Code::Unresolved && problem.message.contains("UnknownIssuer") {
+        problem.help = Some(
+            "no authority that this machine trusts has signed the server's certificate; behind a proxy that opens connections, add the proxy's \
+             authority to the system's certificates, or name a file with all of them in SSL_CERT_FILE"
+                .to_string(),
+        );
+    }
+}
+
 /// One problem for each reason, at all the places that it concerns.
 fn together(said: Vec<Problem>) -> Vec<Problem> {
     let mut out: Vec<Problem> = Vec::new();
@@ -237,6 +248,8 @@ pub async fn resolve(
     let mut said: Vec<Problem> = found.into_iter().flatten().collect();
     if session.client.is_offline() {
         said.iter_mut().for_each(connect);
+    } else {
+        said.iter_mut().for_each(vouch);
     }
     said.sort_by(|a, b| {
         (&a.labels.first().map(|label| label.span), &a.message).cmp(&(&b.labels.first().map(|label| label.span), &b.message))
