@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use sha2::Digest as _;
-
 /// The SHA-256 of some bytes in lower-case hexadecimal.
 pub fn sha256_hex(bytes: &[u8]) -> String {
     let mut hash = Sha256::default();
@@ -11,27 +9,17 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
     hash.finish()
 }
 
-/// A SHA-256 of bytes that come one piece after the other.
+/// A hash of bytes that come one piece after the other.
 #[derive(Clone, Debug, Default)]
-pub struct Sha256(sha2::Sha256);
+pub struct Pieces<D>(D);
 
-impl Sha256 {
-    /// Adds a piece.
-    pub fn update(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
-    }
+/// A SHA-256 of them.
+pub type Sha256 = Pieces<sha2::Sha256>;
 
-    /// The hash of all pieces in lower-case hexadecimal.
-    pub fn finish(self) -> String {
-        hex(&self.0.finalize())
-    }
-}
+/// A SHA-512 of them.
+pub type Sha512 = Pieces<sha2::Sha512>;
 
-/// A SHA-512 of bytes that come one piece after the other.
-#[derive(Clone, Debug, Default)]
-pub struct Sha512(sha2::Sha512);
-
-impl Sha512 {
+impl<D: sha2::Digest> Pieces<D> {
     /// Adds a piece.
     pub fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
