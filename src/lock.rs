@@ -104,6 +104,15 @@ impl Lock {
     }
 }
 
+/// What a reference to an image of a registry stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageDigests {
+    /// That of the index, or of the manifest where there is no index: `sha256:…`.
+    pub digest: String,
+    /// Those of the manifests for Linux, by architecture; empty where they are not known.
+    pub platforms: BTreeMap<Arch, String>,
+}
+
 /// A pinned root file system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LockedBase {
@@ -114,6 +123,8 @@ pub struct LockedBase {
     /// `sha256:…`: of the image index for a registry's image; of the archive's signed release file for a bootstrapped one, since
     /// that file fixes every package of every architecture.
     pub digest: String,
+    /// For a registry's image the digest of the manifest of each architecture that it has, `sha256:…`; empty where that is not known.
+    pub platforms: BTreeMap<Arch, String>,
     /// For a bootstrapped base the release file's date in seconds since 1970, which becomes every file's time.
     pub epoch: Option<u64>,
 }

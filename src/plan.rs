@@ -218,7 +218,7 @@ const BOOTSTRAP: u32 = 2;
 
 /// The reference of a pinned root file system: with its digest from a registry, or silo's own tag when it is made on this machine.
 pub fn base_reference(base: &LockedBase, distribution: &Distribution) -> String {
-    let LockedBase { reference, from, digest, epoch: _ } = base;
+    let LockedBase { reference, from, digest, platforms: _, epoch: _ } = base;
     match from {
         BaseFrom::Registry => format!("{reference}@{digest}"),
         BaseFrom::Bootstrap => {

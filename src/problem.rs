@@ -222,6 +222,7 @@ codes! {
     LockUnsigned "lock::unsigned" Warning "The signature of a distribution's release file cannot be checked on this machine."
     LockMoved "lock::moved" Warning "A locked package of the distribution had to move for one that is new."
     LockFallback "lock::fallback" Warning "The preferred source of a component could not be used."
+    PlatformMissing "lock::platform" Warning "A base of a registry has no image for one of the architectures."
     CacheUnwritten "lock::cache" Warning "What servers answer cannot be kept in the cache, so that it is fetched again each time."
     Unresolved "lock::unresolved" Error "A version or checksum could not be found."
     VendorFetch "vendor::fetch" Error "A file that silo.lock pins could not be put into the folder of vendored files."

@@ -118,8 +118,9 @@ impl Build {
 }
 
 fn base_node(name: &str, base: &LockedBase) -> Build {
-    let LockedBase { reference, from, digest, epoch } = base;
+    let LockedBase { reference, from, digest, platforms, epoch } = base;
     let build = node(name).argument(reference).property("from", from_word(*from)).property("digest", digest);
+    let build = platforms.iter().fold(build, |build, (arch, digest)| build.property(arch.as_str(), digest));
     match epoch {
         Some(epoch) => build.number("epoch", epoch),
         None => build,
@@ -357,14 +358,18 @@ impl Reader {
                 None
             }
         };
-        Some(LockedBase { reference: self.argument(node, 0)?, from, digest: self.digest(node)?, epoch })
+        let mut platforms = BTreeMap::new();
+        for arch in Arch::ALL.into_iter().filter(|arch| node.property(arch.as_str()).is_some()) {
+            platforms.insert(arch, self.digest(node, arch.as_str())?);
+        }
+        Some(LockedBase { reference: self.argument(node, 0)?, from, digest: self.digest(node, "digest")?, platforms, epoch })
     }
 
-    fn digest(&mut self, node: &Node) -> Option<String> {
-        let digest = self.text(node, "digest")?;
+    fn digest(&mut self, node: &Node, property: &str) -> Option<String> {
+        let digest = self.text(node, property)?;
         let fits = digest.strip_prefix("sha256:").is_some_and(is_sha256);
         if !fits {
-            self.problem("this is not `sha256:` with 64 hexadecimal digits", node.property("digest").map_or(node.span, |entry| entry.span));
+            self.problem("this is not `sha256:` with 64 hexadecimal digits", node.property(property).map_or(node.span, |entry| entry.span));
         }
         fits.then_some(digest)
     }

@@ -30,6 +30,21 @@ pub async fn ensure(
     means: &Means,
 ) -> Result<(), Failure> {
     let reference = plan::base_reference(base, distribution);
+    if let Some(arch) = engine.architecture().await?
+        && !base.platforms.is_empty()
+        && !base.platforms.contains_key(&arch)
+    {
+        let has: Vec<&str> = base.platforms.keys().map(|arch| arch.as_str()).collect();
+        return Err(Failure::Refused {
+            message: format!(
+                "{} has no image for {}, which the engine runs; it has one for {}",
+                base.reference,
+                arch.as_str(),
+                has.join(", ")
+            ),
+            help: Some("choose another base, or an engine of that architecture".to_string()),
+        });
+    }
     if engine.find(&reference).await?.is_some() {
         return Ok(());
     }

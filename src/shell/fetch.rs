@@ -27,7 +27,7 @@ pub use client::{Client, FetchError, Freshness, Servers};
 pub use endpoint::{Expansion, Surroundings};
 pub use outdated::{Held, Standing, outdated};
 pub use pinned::Getter;
-pub use resolve::{Digest, Options, Part, Update, resolve};
+pub use resolve::{Image, Options, Part, Update, resolve};
 pub use session::Event;
 
 /// An error with its causes in one line, each said once.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use silo::emit;
 use silo::identity;
 use silo::lock::time::Time;
-use silo::lock::{self, Lock, LockState, LockedImage};
+use silo::lock::{self, ImageDigests, Lock, LockState, LockedImage};
 use silo::plan::{Instruction, Plan, Target};
 use silo::problem::Problems;
 use silo::spec::ImageSpec;
@@ -125,12 +125,13 @@ pub fn time() -> Option<Time> {
     SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|since| Time(since.as_secs()))
 }
 
-/// Asks the engine's registry for the digest of an image.
-pub fn resolve_image<'a>(reference: &str) -> fetch::Digest<'a> {
+/// Asks the engine's registry what an image stands for; the engine does not say for which architectures it is.
+pub fn resolve_image<'a>(reference: &str) -> fetch::Image<'a> {
     let reference = reference.to_string();
     Box::pin(async move {
         let engine = Docker::connect(&EngineOptions::from_environment()).await.map_err(|error| fetch::chain(&error))?;
-        engine.resolve_digest(&reference).await.map_err(|error| fetch::chain(&error))
+        let digest = engine.resolve_digest(&reference).await.map_err(|error| fetch::chain(&error))?;
+        Ok(ImageDigests { digest, platforms: BTreeMap::new() })
     })
 }
 

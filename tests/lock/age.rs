@@ -9,11 +9,11 @@ use silo::lock::index::{Entry, choose};
 use silo::lock::npm::{Packument, Root, Unsolved, resolve as npm_tree};
 use silo::lock::time::{Cutoff, Time};
 use silo::lock::version::Request;
-use silo::lock::{Artifact, Lock};
+use silo::lock::{Artifact, ImageDigests, Lock};
 use silo::spec::{Arch, LockPolicy};
 
 use super::server::{Answers, Server, archive, serve, surroundings};
-use super::shell::fetch::{Digest, Options, Servers, Surroundings, Update, resolve};
+use super::shell::fetch::{Image, Options, Servers, Surroundings, Update, resolve};
 use crate::cli::{Place, Ran};
 use crate::support::answers;
 
@@ -136,7 +136,9 @@ fn a_whole_document_is_asked_for_only_when_something_may_be_too_young() {
 }
 
 async fn locked(text: &str, old: Option<&Lock>, update: Update, age: u64, here: &Surroundings) -> Result<Lock, String> {
-    let digest = |_: &str| -> Digest<'_> { Box::pin(async { Ok(format!("sha256:{}", "0".repeat(64))) }) };
+    let digest = |_: &str| -> Image<'_> {
+        Box::pin(async { Ok(ImageDigests { digest: format!("sha256:{}", "0".repeat(64)), platforms: BTreeMap::new() }) })
+    };
     let policy = LockPolicy { release_age: age, ..LockPolicy::default() };
     let options =
         Options { surroundings: here, update, servers: Servers::Asked, policy: &policy, now: Some(time(NOW)), resolve_image: &digest };

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use super::image;
@@ -15,6 +16,7 @@ async fn base() -> (LockedBase, Distribution, Surroundings) {
         reference: "debian:bookworm".to_string(),
         from: BaseFrom::Bootstrap,
         digest: archive.digest,
+        platforms: BTreeMap::new(),
         epoch: archive.release.date,
     };
     (base, distribution, surroundings)

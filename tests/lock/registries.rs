@@ -1,18 +1,21 @@
 //! Against the real registries, by the addresses that this machine's npm, pip and apt have.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
 use super::image;
-use super::shell::fetch::{Digest, Options, Servers, Surroundings, Update, resolve};
+use super::shell::fetch::{Image, Options, Servers, Surroundings, Update, resolve};
 use silo::lock::npm::{package_json, package_lock};
-use silo::lock::{Artifact, Lock, LockState, NpmPackage, apply, state};
+use silo::lock::{Artifact, ImageDigests, Lock, LockState, NpmPackage, apply, state};
 use silo::problem::Problems;
 use silo::spec::{Arch, LockPolicy, Mirrors};
 
 async fn lock(text: &str, old: Option<&Lock>) -> (Lock, Problems) {
     let surroundings = Surroundings::of_process(None, Mirrors::default());
-    let digest = |_: &str| -> Digest<'_> { Box::pin(async { Ok(format!("sha256:{}", "0".repeat(64))) }) };
+    let digest = |_: &str| -> Image<'_> {
+        Box::pin(async { Ok(ImageDigests { digest: format!("sha256:{}", "0".repeat(64)), platforms: BTreeMap::new() }) })
+    };
     let options = Options {
         surroundings: &surroundings,
         update: Update::Changed,

@@ -11,9 +11,9 @@ use super::image;
 use super::shell::fetch::client::Ask;
 use super::shell::fetch::{Client, Event, FetchError, Freshness, Options, Servers, Surroundings, Update, resolve};
 use silo::digest::sha256_hex;
-use silo::lock::{Artifact, Lock, Trust};
+use silo::lock::{Artifact, ImageDigests, Lock, Trust};
 use silo::problem::{Code, Problems};
-use silo::spec::{LockPolicy, Mirrors};
+use silo::spec::{Arch, LockPolicy, Mirrors};
 
 /// What a path answers: one after the other, the last one for ever.
 pub type Answers = BTreeMap<&'static str, Vec<(u16, &'static str, Vec<u8>)>>;
@@ -126,7 +126,12 @@ pub async fn locked(text: &str, old: Option<&Lock>, surroundings: &Surroundings)
             found.fetch_add(1, Ordering::Relaxed);
         }
     };
-    let digest = |_: &str| -> super::shell::fetch::Digest<'_> { Box::pin(async { Ok(format!("sha256:{}", "0".repeat(64))) }) };
+    // An image for one architecture at most, which its name says.
+    let digest = |reference: &str| -> super::shell::fetch::Image<'_> {
+        let platform = |arch: Arch| (arch, format!("sha256:{}", "1".repeat(64)));
+        let platforms = Arch::ALL.into_iter().filter(|arch| reference.contains(arch.as_str())).map(platform).collect();
+        Box::pin(async { Ok(ImageDigests { digest: format!("sha256:{}", "0".repeat(64)), platforms }) })
+    };
     let options = Options {
         surroundings,
         update: Update::Changed,
@@ -137,6 +142,20 @@ pub async fn locked(text: &str, old: Option<&Lock>, surroundings: &Surroundings)
     };
     let result = resolve(&image(text), old, &options, &progress).await;
     (result, found.load(Ordering::Relaxed))
+}
+
+#[tokio::test]
+async fn a_base_for_one_architecture_is_locked_by_its_manifest_and_said_so() {
+    let server = serve(archive()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let text = "base \"example.test/amd64/dev:1\"\n";
+    let (result, _) = locked(text, None, &surroundings(folder.path(), &[("SILO_APT_MIRROR", &server.mirror)])).await;
+    let (lock, said) = result.unwrap_or_else(|problems| panic!("{problems:#?}"));
+    assert_eq!(lock.base.platforms, BTreeMap::from([(Arch::Amd64, format!("sha256:{}", "1".repeat(64)))]));
+    let said: Vec<_> = said.iter().filter(|problem| problem.code == Code::PlatformMissing).collect();
+    assert_eq!(said.len(), 1, "{said:#?}");
+    assert!(said[0].message.contains("no image for arm64") && said[0].message.contains("for amd64 only"), "{said:#?}");
+    assert!(lock.print().contains(&format!(" amd64=\"sha256:{}\"", "1".repeat(64))), "{}", lock.print());
 }
 
 /// An archive with one package, made here.

@@ -91,8 +91,10 @@ fn artifact() -> impl Strategy<Value = Artifact> {
 }
 
 fn base() -> impl Strategy<Value = LockedBase> {
-    (word(), prop_oneof![Just(BaseFrom::Registry), Just(BaseFrom::Bootstrap)], hex(), prop::option::of(any::<u64>()))
-        .prop_map(|(reference, from, digest, epoch)| LockedBase { reference, from, digest: format!("sha256:{digest}"), epoch })
+    let digest = || hex().prop_map(|hex| format!("sha256:{hex}"));
+    let platforms = prop::collection::btree_map(prop_oneof![Just(Arch::Amd64), Just(Arch::Arm64)], digest(), 0..3);
+    (word(), prop_oneof![Just(BaseFrom::Registry), Just(BaseFrom::Bootstrap)], digest(), platforms, prop::option::of(any::<u64>()))
+        .prop_map(|(reference, from, digest, platforms, epoch)| LockedBase { reference, from, digest, platforms, epoch })
 }
 
 fn lock() -> impl Strategy<Value = Lock> {

@@ -20,7 +20,7 @@ const EPOCH: u64 = 1_735_689_600;
 
 /// A lock that answers everything a specification asks.
 pub fn lock(spec: &ImageSpec) -> Lock {
-    let nothing = || LockedBase { reference: String::new(), from: BaseFrom::Registry, digest: String::new(), epoch: None };
+    let nothing = || base(String::new(), BaseFrom::Registry);
     let mut lock = Lock {
         inputs: inputs(spec),
         base: nothing(),
@@ -100,8 +100,12 @@ static EMPTY: BTreeMap<Arch, String> = BTreeMap::new();
 static NONE: BTreeMap<String, String> = BTreeMap::new();
 
 fn base(reference: String, from: BaseFrom) -> LockedBase {
-    let epoch = (from == BaseFrom::Bootstrap).then_some(EPOCH);
-    LockedBase { digest: format!("sha256:{}", sha256_hex(reference.as_bytes())), reference, from, epoch }
+    let digest = |what: &str| format!("sha256:{}", sha256_hex(format!("{what}{reference}").as_bytes()));
+    let (platforms, epoch) = match from {
+        BaseFrom::Bootstrap => (BTreeMap::new(), Some(EPOCH)),
+        BaseFrom::Registry => (Arch::ALL.map(|arch| (arch, digest(arch.as_str()))).into(), None),
+    };
+    LockedBase { digest: digest(""), reference, from, platforms, epoch }
 }
 
 /// `22` becomes `22.1.2`, `>=1.4 <2` becomes `1.4.2`; without a number it is `1.1.2`.

@@ -185,6 +185,7 @@ pub fn empty() -> LockedImage {
         reference: "debian:bookworm".to_string(),
         from: BaseFrom::Registry,
         digest: format!("sha256:{}", hash('0')),
+        platforms: BTreeMap::new(),
         epoch: None,
     };
     LockedImage {

@@ -8,10 +8,10 @@ use silo::lock::apt::solve::Role;
 use silo::lock::package::of_components;
 use silo::lock::time::{Cutoff, Time};
 use silo::lock::version::{Request, compare};
-use silo::lock::{self, Lock, LockedBase, LockedComponent, LockedLayer, Package, Query};
+use silo::lock::{self, ImageDigests, Lock, LockedBase, LockedComponent, LockedLayer, Package, Query};
 use silo::problem::{Code, Problem, Problems};
 use silo::source::Span;
-use silo::spec::{BaseFrom, Component, ComponentId, ImageSpec, Kind, LockPolicy, Name, Step};
+use silo::spec::{Arch, BaseFrom, Component, ComponentId, ImageSpec, Kind, LockPolicy, Name, Step};
 
 use super::chain;
 use super::client::{Client, Freshness, Servers};
@@ -69,8 +69,8 @@ impl Options<'_> {
     }
 }
 
-/// A digest that is being looked up.
-pub type Digest<'a> = Pin<Box<dyn Future<Output = Result<String, String>> + Send + 'a>>;
+/// An image that is being looked up.
+pub type Image<'a> = Pin<Box<dyn Future<Output = Result<ImageDigests, String>> + Send + 'a>>;
 
 /// How to look things up.
 pub struct Options<'a> {
@@ -84,8 +84,8 @@ pub struct Options<'a> {
     pub policy: &'a LockPolicy,
     /// What they are so old at; `None` when their age does not count.
     pub now: Option<Time>,
-    /// Asks an image registry for the digest of a reference: `sha256:…`, or why not.
-    pub resolve_image: &'a (dyn Fn(&str) -> Digest<'a> + Sync),
+    /// Asks a registry of images what a reference stands for, or why not.
+    pub resolve_image: &'a (dyn Fn(&str) -> Image<'a> + Sync),
 }
 
 fn unresolved(message: String, origin: Span) -> Problem {
@@ -350,14 +350,20 @@ async fn answer(
         Query::Base { reference, from } => match kept {
             Some(lock) => (Some(Answer::Base(lock.base.clone())), Vec::new()),
             None => match root(session, Whose::Image, reference, *from, options).await {
-                Ok(pin) => (Some(Answer::Base(pin)), Vec::new()),
+                Ok(pin) => {
+                    let said = partial(&pin, origin);
+                    (Some(Answer::Base(pin)), said)
+                }
                 Err(reason) => fail(reason),
             },
         },
         Query::Fetch { reference, from } => match kept {
             Some(lock) => (Some(Answer::Fetch(lock.fetch.clone())), Vec::new()),
             None => match root(session, Whose::Fetch, reference, *from, options).await {
-                Ok(pin) => (Some(Answer::Fetch(pin)), Vec::new()),
+                Ok(pin) => {
+                    let said = partial(&pin, origin);
+                    (Some(Answer::Fetch(pin)), said)
+                }
                 Err(reason) => fail(reason),
             },
         },
@@ -407,27 +413,37 @@ pub(super) async fn root(
     from: BaseFrom,
     options: &Options<'_>,
 ) -> Result<LockedBase, String> {
-    let (digest, epoch) = match from {
+    let (digest, platforms, epoch) = match from {
         BaseFrom::Registry if session.client.is_offline() => {
             return Err(format!("the digest of {reference} is asked of its registry, and silo is offline"));
         }
         BaseFrom::Registry => {
             session.asking(reference);
-            (
-                (options.resolve_image)(reference).await.map_err(|reason| {
-                    format!("the digest of {reference} cannot be found: {reason}; `from=bootstrap` makes a base without a registry")
-                })?,
-                None,
-            )
+            let found = (options.resolve_image)(reference).await.map_err(|reason| {
+                format!("the digest of {reference} cannot be found: {reason}; `from=bootstrap` makes a base without a registry")
+            })?;
+            (found.digest, found.platforms, None)
         }
         BaseFrom::Bootstrap => {
             let suite = session.release(whose).await?;
             let date = suite.release.date.ok_or_else(|| format!("the release file of {} has no date", suite.source.uri))?;
-            (suite.digest.clone(), Some(date))
+            (suite.digest.clone(), BTreeMap::new(), Some(date))
         }
     };
     (session.progress)(Event::Found { what: reference.to_string(), version: digest.clone() });
-    Ok(LockedBase { reference: reference.to_string(), from, digest, epoch })
+    Ok(LockedBase { reference: reference.to_string(), from, digest, platforms, epoch })
+}
+
+/// That a registry's image is there for some architectures only, which nobody should learn in the middle of a build.
+fn partial(base: &LockedBase, origin: Span) -> Vec<Problem> {
+    let LockedBase { reference, from: _, digest: _, platforms, epoch: _ } = base;
+    let (has, lacks): (Vec<Arch>, Vec<Arch>) = Arch::ALL.into_iter().partition(|arch| platforms.contains_key(arch));
+    let words = |list: Vec<Arch>| list.into_iter().map(Arch::as_str).collect::<Vec<_>>().join(" and ");
+    if has.is_empty() || lacks.is_empty() {
+        return Vec::new();
+    }
+    let message = format!("{reference} has no image for {}: this can be built for {} only", words(lacks), words(has));
+    vec![Problem::new(Code::PlatformMissing, message).at(origin, "").help("choose a base for both, if somebody needs the other one")]
 }
 
 async fn layer(session: &Session<'_>, query: &Query, name: Option<&Name>, cutoff: Cutoff) -> (Option<Answer>, Vec<Problem>) {

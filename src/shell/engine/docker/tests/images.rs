@@ -18,20 +18,26 @@ impl Drop for Registry {
     }
 }
 
-/// The registry program of the distribution's package, installed or unpacked beside the test.
-fn program() -> std::path::PathBuf {
-    let unpacked = std::env::temp_dir().join("engine-test-registry");
-    let program = unpacked.join("usr/bin/docker-registry");
-    if Path::new("/usr/bin/docker-registry").exists() {
-        return "/usr/bin/docker-registry".into();
-    }
-    if !program.exists() {
-        std::fs::create_dir_all(&unpacked).unwrap();
-        let script = "apt-get download docker-registry && dpkg -x docker-registry_*.deb .";
-        let made = Command::new("sh").args(["-ec", script]).current_dir(&unpacked).output().expect("sh runs");
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    }
-    program
+/// The registry program of the distribution's package, installed or unpacked beside the tests, once.
+fn program() -> &'static Path {
+    static PROGRAM: std::sync::OnceLock<std::path::PathBuf> = std::sync::OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let unpacked = std::env::temp_dir().join("engine-test-registry");
+        let program = unpacked.join("usr/bin/docker-registry");
+        if Path::new("/usr/bin/docker-registry").exists() {
+            return "/usr/bin/docker-registry".into();
+        }
+        if !program.exists() {
+            // Put there in one step: other processes may be looking for it.
+            let folder = tempfile::tempdir().unwrap();
+            let script = "apt-get download docker-registry && dpkg -x docker-registry_*.deb unpacked";
+            let made = Command::new("sh").args(["-ec", script]).current_dir(folder.path()).output().expect("sh runs");
+            assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+            let moved = std::fs::rename(folder.path().join("unpacked"), &unpacked);
+            assert!(moved.is_ok() || program.exists(), "{moved:?}");
+        }
+        program
+    })
 }
 
 impl Registry {
