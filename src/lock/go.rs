@@ -339,10 +339,8 @@ fn too_new(main: &Module, file: &GoMod, graph: &Graph, target: &Target, registry
         let line = file.go.as_deref().filter(|line| !builds(target, line))?;
         Some((format!("{} {}", module.path, bare(&module.version)), line.to_string()))
     };
-    of(main, file).or_else(|| {
-        let sources = graph.modules.iter().filter(|(_, source)| **source).map(|(module, _)| module);
-        sources.filter_map(|module| of(module, registry.files.get(module)?.as_ref()?)).next()
-    })
+    // Also of those that are not compiled: Go itself compares the `go` line of every file that it reads.
+    of(main, file).or_else(|| graph.modules.keys().find_map(|module| of(module, registry.files.get(module)?.as_ref()?)))
 }
 
 /// Whether the tool chain understands what a `go` line asks for.

@@ -1,7 +1,7 @@
 //! `go.mod`. Source: go.dev/ref/mod, "go.mod files".
 
 use super::tag::compare;
-use super::{Module, is_tag};
+use super::{Module, is_path, is_tag};
 
 /// What of a `go.mod` decides about builds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl GoMod {
             let arguments: Vec<&str> = words.iter().skip(1).map(String::as_str).collect();
             match (words[0].as_str(), arguments.as_slice()) {
                 ("go", [version]) => found.go = Some((*version).to_string()),
-                ("require", [path, version]) if is_tag(version) => found.requires.push(Module::new(path, version)),
+                ("require", [path, version]) if is_path(path) && is_tag(version) => found.requires.push(Module::new(path, version)),
                 ("require" | "go", _) => return Err(broken()),
                 ("replace", _) => found.replaces = true,
                 ("exclude", _) => found.excludes = true,

@@ -284,6 +284,13 @@ impl Recipe<'_> {
         main_version(&solution, &name).ok_or_else(|| format!("there is no module for {name}"))
     }
 
+    /// The version of each package of Go, by its path; nothing else is looked up.
+    pub(super) async fn go_versions(&self, session: &Session<'_>) -> Result<BTreeMap<String, String>, String> {
+        let packages = self.packages(|step| if let Step::Go { packages } = step { Some(packages) } else { None });
+        let solution = self.modules(session, &packages, None).await?;
+        Ok(solution.roots.into_iter().map(|(package, module)| (package, modules::bare(&module.version).to_string())).collect())
+    }
+
     /// The version by the list of versions, and the list. A version that is written out needs none, unless it is the beginning of others.
     async fn listed(
         &self,

@@ -12,7 +12,7 @@ use silo::problem::{Code, Problem};
 use tokio::sync::{Mutex, OnceCell};
 
 use super::cache::Terms;
-use super::client::{Ask, Client, shown};
+use super::client::{Ask, Client, Freshness, shown};
 use super::endpoint::{Surroundings, first_server};
 use super::{FetchError, chain};
 
@@ -226,7 +226,7 @@ impl Modules {
         let base = self.database.get_or_try_init(find).await?;
         let Module { path, version } = module;
         let url = format!("{base}/lookup/{}@{}", escaped(path), escaped(version));
-        match client.get(&url, &Ask::default()).await {
+        match client.get_as(&url, &Ask::default(), Freshness::Trusted).await {
             Ok(bytes) => match go::published(&String::from_utf8_lossy(&bytes), module) {
                 Some(sums) => Ok(Some(sums)),
                 None => Err(Unsummed::Failed(format!("{} says nothing of {path} {version}", shown(&url)))),
@@ -271,7 +271,7 @@ impl From<String> for Unsummed {
 async fn look(client: &Client<'_>, endpoint: &GoEndpoint, need: Need) -> Result<Answer, String> {
     Ok(match need {
         Need::List(path) => {
-            let text = document(client, &format!("{}/@v/list", endpoint.module(&path)?)).await?;
+            let text = document(client, &format!("{}/@v/list", endpoint.module(&path)?), Lasting::Changing).await?;
             let tags = |text: Vec<u8>| {
                 String::from_utf8_lossy(&text).lines().map(str::trim).filter(|line| is_tag(line)).map(str::to_string).collect()
             };
@@ -279,15 +279,15 @@ async fn look(client: &Client<'_>, endpoint: &GoEndpoint, need: Need) -> Result<
         }
         Need::Latest(path) => {
             let url = format!("{}/@latest", endpoint.module(&path)?);
-            Answer::Latest(path, version(client, &url).await?)
+            Answer::Latest(path, version(client, &url, Lasting::Changing).await?)
         }
         Need::Info(module) => {
             let url = endpoint.version(&module, "info")?;
-            Answer::Info(module, version(client, &url).await?)
+            Answer::Info(module, version(client, &url, Lasting::Fixed).await?)
         }
         Need::File(module) => {
             let url = endpoint.version(&module, "mod")?;
-            let file = match document(client, &url).await? {
+            let file = match document(client, &url, Lasting::Fixed).await? {
                 Some(bytes) => {
                     let text = String::from_utf8(bytes).map_err(|_| format!("{} is not text", shown(&url)))?;
                     Some(GoMod::parse(&text).map_err(|reason| format!("{} is not understood: {reason}", shown(&url)))?)
@@ -299,16 +299,31 @@ async fn look(client: &Client<'_>, endpoint: &GoEndpoint, need: Need) -> Result<
     })
 }
 
-async fn document(client: &Client<'_>, url: &str) -> Result<Option<Vec<u8>>, String> {
-    match client.get(url, &Ask::default()).await {
+/// Whether what a document says can change.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lasting {
+    /// There may be newer versions.
+    Changing,
+    /// What is said of one version never changes. Source: go.dev/ref/mod, "GOPROXY protocol".
+    Fixed,
+}
+
+/// A document; `None` when there is none.
+async fn document(client: &Client<'_>, url: &str, lasting: Lasting) -> Result<Option<Vec<u8>>, String> {
+    let found = if lasting == Lasting::Fixed {
+        client.get_as(url, &Ask::default(), Freshness::Trusted).await
+    } else {
+        client.get(url, &Ask::default()).await
+    };
+    match found {
         Ok(bytes) => Ok(Some(bytes)),
         Err(FetchError::Missing { url: _ }) => Ok(None),
         Err(error) => Err(chain(&error)),
     }
 }
 
-async fn version(client: &Client<'_>, url: &str) -> Result<Option<Version>, String> {
-    let Some(bytes) = document(client, url).await? else { return Ok(None) };
+async fn version(client: &Client<'_>, url: &str, lasting: Lasting) -> Result<Option<Version>, String> {
+    let Some(bytes) = document(client, url, lasting).await? else { return Ok(None) };
     Version::parse(&bytes).map(Some).ok_or_else(|| format!("{} is not understood", shown(url)))
 }
 

@@ -187,7 +187,17 @@ async fn layer(session: &Session<'_>, block: &str, steps: &[Step], locked: &[Art
         return Vec::new();
     }
     let recipe = Recipe { request: None, steps: &steps, versions: None, arch: &arch, options: &options, apt: None, cutoff };
-    let found = recipe.find(session).await.map(|found| found.artifacts);
+    let is_go = |step: &Step| matches!(step, Step::Go { .. });
+    let others: Vec<Step> = steps.iter().filter(|step| !is_go(step)).cloned().collect();
+    let found = match others.is_empty() {
+        true => Ok(Vec::new()),
+        false => Recipe { steps: &others, ..recipe }.find(session).await.map(|found| found.artifacts),
+    };
+    // Their checksums are of no use here, and may cost their archives.
+    let modules = match steps.iter().any(is_go) {
+        true => recipe.go_versions(session).await,
+        false => Ok(BTreeMap::new()),
+    };
     let version = |list: &[Artifact], step: &Step, name: &str| {
         list.iter().find_map(|artifact| match (artifact, step) {
             (Artifact::Npm(package), Step::Npm { .. }) if package.path == format!("node_modules/{name}") => Some(package.version.clone()),
@@ -205,8 +215,15 @@ async fn layer(session: &Session<'_>, block: &str, steps: &[Step], locked: &[Art
         };
         for package in packages {
             let name = package.name.0.split('[').next().unwrap_or_default();
-            let allowed = match &found {
-                Ok(found) => version(found, step, name).ok_or_else(|| "it is not among what would be downloaded".to_string()),
+            let newest = match step {
+                Step::Go { .. } => modules.as_ref().map(|modules| modules.get(name).cloned()),
+                Step::Npm { .. } | Step::Pip { .. } | Step::Apt { .. } | Step::Download { .. } | Step::Copy { .. } | Step::Run(_) => {
+                    found.as_ref().map(|found| version(found, step, name))
+                }
+                Step::Bin { .. } | Step::Path { .. } | Step::Env { .. } => continue,
+            };
+            let allowed = match newest {
+                Ok(version) => version.ok_or_else(|| "it is not among what would be downloaded".to_string()),
                 Err(reason) => Err(reason.clone()),
             };
             list.push(Standing {

@@ -321,7 +321,7 @@ fn go_name(name: &str) -> bool {
         !part.is_empty()
             && !part.starts_with(['.', '-'])
             && !part.ends_with('.')
-            && part.chars().all(|c| c.is_ascii_alphanumeric() || "._~-+%{}".contains(c))
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || "._~-%{}".contains(c))
     };
     let host = name.split('/').next().unwrap_or_default();
     host.contains('.') && name.split('/').all(fits)
