@@ -97,8 +97,15 @@ fn layers(reference: &str) -> String {
 fn a_program_is_compiled_from_locked_modules_and_nothing_else() {
     online!();
     let proxy = Proxy::default();
-    for (path, version, files) in HELLO {
-        add(&mut proxy.files.lock().unwrap(), path, version, "2024-05-01T10:00:00Z", files);
+    // What no earlier run can have built.
+    let nonce = format!("package old\n\n// {} {:?}\n", std::process::id(), std::time::SystemTime::now());
+    let of = |index: usize| {
+        let mut files = HELLO[index].2.to_vec();
+        files.extend((index == 2).then_some(("nonce.go", nonce.as_str())));
+        files
+    };
+    for (index, (path, version, _)) in HELLO.iter().enumerate() {
+        add(&mut proxy.files.lock().unwrap(), path, version, "2024-05-01T10:00:00Z", &of(index));
     }
     let project = project(&proxy.start());
     run(&project, &["lock"]).succeeded();
@@ -106,11 +113,33 @@ fn a_program_is_compiled_from_locked_modules_and_nothing_else() {
     assert!(lock.contains("module \"example.test/hello\" \"v1.2.0\"") && !lock.contains(&gateway()), "{lock}");
     let text = run(&project, &["hash"]).succeeded().stdout;
     let reference = format!("localhost/silo/environment:{}", text.split_whitespace().next().unwrap());
-
     // In the build Go itself asks, which sends no login over a connection that is not encrypted.
     assert!(proxy.asked.lock().unwrap().iter().all(|request| request.ends_with("Basic YWRhOmZpbGU=")), "{:?}", proxy.asked);
+
+    // A wrong byte, of an archive and of a file of requirements.
+    let refused = |path: &str, body: Vec<u8>, words: &[&str]| {
+        let good = proxy.files.lock().unwrap().insert(path.to_string(), body).unwrap();
+        let ran = run(&project, &["build", "--locked"]).exited(1);
+        let ran = ran.says("silo::build::checksum").says("what was downloaded for tool zz-hello");
+        let flat: String = ran.stderr.chars().filter(|c| !c.is_whitespace() && *c != '│').collect();
+        for word in words {
+            assert!(flat.contains(word), "{word} is in\n{}", ran.stderr);
+        }
+        proxy.files.lock().unwrap().insert(path.to_string(), good);
+    };
+    let (path, version, _) = HELLO[2];
+    let mut files = of(2);
+    let right = of_zip(&archive(path, version, &files)).unwrap();
+    files[1] = ("o.go", "package old\n\nconst W = \"World\"\n");
+    let evil = archive(path, version, &files);
+    let wrong = of_zip(&evil).unwrap();
+    refused("/example.test/old/@v/v1.0.0.zip", evil, &["example.test/old@v1.0.0ofGo", &right, &wrong]);
+    let file = "module example.test/lone\n\ngo 1.18\n";
+    let (right, wrong) = (of_file(HELLO[3].2[0].1.as_bytes()), of_file(file.as_bytes()));
+    refused("/example.test/lone/@v/v0.1.0.mod", file.as_bytes().to_vec(), &["go.modofexample.test/lone@v0.1.0", &right, &wrong]);
+
     let looked_up = proxy.count();
-    run(&project, &["build", "--locked", "--no-cache"]).succeeded();
+    run(&project, &["build", "--locked"]).succeeded();
     let asked = proxy.asked.lock().unwrap()[looked_up..].join("\n");
     assert!(asked.contains("/go/example.test/!greet/@v/v1.1.0.zip "), "{asked}");
     assert!(!asked.contains("lone/@v/v0.1.0.zip"), "{asked}");
@@ -120,25 +149,6 @@ fn a_program_is_compiled_from_locked_modules_and_nothing_else() {
     let first = layers(&reference);
     run(&project, &["build", "--locked", "--no-cache"]).succeeded();
     assert_eq!(layers(&reference), first, "twice the same");
-
-    // A wrong byte, of an archive and of a file of requirements.
-    let refused = |path: &str, body: Vec<u8>, words: &[&str]| {
-        let good = proxy.files.lock().unwrap().insert(path.to_string(), body).unwrap();
-        let ran = run(&project, &["build", "--locked", "--no-cache"]).exited(1);
-        let ran = ran.says("silo::build::checksum").says("what was downloaded for tool zz-hello");
-        let flat: String = ran.stderr.chars().filter(|c| !c.is_whitespace() && *c != '│').collect();
-        for word in words {
-            assert!(flat.contains(word), "{word} is in\n{}", ran.stderr);
-        }
-        proxy.files.lock().unwrap().insert(path.to_string(), good);
-    };
-    let (path, version, files) = HELLO[2];
-    let evil = archive(path, version, &[files[0], ("o.go", "package old\n\nconst W = \"World\"\n")]);
-    let (right, wrong) = (of_zip(&archive(path, version, files)).unwrap(), of_zip(&evil).unwrap());
-    refused("/example.test/old/@v/v1.0.0.zip", evil, &["example.test/old@v1.0.0ofGo", &right, &wrong]);
-    let file = "module example.test/lone\n\ngo 1.18\n";
-    let (right, wrong) = (of_file(HELLO[3].2[0].1.as_bytes()), of_file(file.as_bytes()));
-    refused("/example.test/lone/@v/v0.1.0.mod", file.as_bytes().to_vec(), &["go.modofexample.test/lone@v0.1.0", &right, &wrong]);
 
     // The same from vendored files, with a proxy that has nothing any more.
     let folder = project.root().join("vendored").display().to_string();

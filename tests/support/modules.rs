@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use flate2::Crc;
 use silo::lock::go::escaped;
 
+/// Names and texts of files.
+pub type Files = &'static [(&'static str, &'static str)];
+
 /// A zip whose files are stored as they are. Source: APPNOTE.TXT 6.3.10 of PKWARE, 4.3.
 pub fn zip(files: &[(String, &str)]) -> Vec<u8> {
     let (mut out, mut list) = (Vec::new(), Vec::new());
@@ -53,7 +56,7 @@ pub fn add(answers: &mut BTreeMap<String, Vec<u8>>, path: &str, version: &str, t
 
 /// A program that needs a module with a capital letter in its path, which needs one that is older than Go 1.17, which names a fourth one that
 /// nothing of it is compiled with.
-pub const HELLO: &[(&str, &str, &[(&str, &str)])] = &[
+pub const HELLO: &[(&str, &str, Files)] = &[
     (
         "example.test/hello",
         "v1.2.0",

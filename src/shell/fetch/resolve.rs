@@ -466,6 +466,9 @@ pub(super) fn has_no_index(steps: &[Step]) -> bool {
     !indexed && steps.iter().any(versioned)
 }
 
+/// A component that is being looked up.
+type Looking<'a> = Pin<Box<dyn Future<Output = (Option<Answer>, Vec<Problem>)> + 'a>>;
+
 /// The client that compiles packages of Go, looked up once: which versions of modules can be built depends on it.
 async fn go_client<'s>(session: &'s Session<'_>) -> &'s Looked {
     let look = || async {
@@ -474,8 +477,7 @@ async fn go_client<'s>(session: &'s Session<'_>) -> &'s Looked {
         let is = |query: &&Query| matches!(query, Query::Component { id: found, .. } if *found == id);
         let Some(query) = queries.iter().find(is) else { return (None, Vec::new()) };
         // It may be installed with a client of its own, and a component's look-up is what asks for this one.
-        let found: Pin<Box<dyn Future<Output = (Option<Answer>, Vec<Problem>)> + '_>> =
-            Box::pin(component(session, query, &id, (session.cutoffs)(&id)));
+        let found: Looking<'_> = Box::pin(component(session, query, &id, (session.cutoffs)(&id)));
         let (answer, said) = found.await;
         match answer {
             Some(Answer::Component(component)) => (Some(component), said),
