@@ -1,4 +1,6 @@
-//! SHA-256, by which silo knows things, and SHA-512 for those who publish that.
+//! SHA-256, by which silo knows things, and what others publish instead: SHA-512, and the hashes of Go's modules.
+
+pub mod go;
 
 use std::fmt;
 
@@ -44,30 +46,36 @@ pub enum Algorithm {
     Sha256,
     /// SHA-512.
     Sha512,
+    /// That of the archive of a module of Go: of what is in it.
+    GoZip,
+    /// That of a `go.mod`.
+    GoMod,
 }
 
 impl Algorithm {
     /// All of them.
-    pub const ALL: [Algorithm; 2] = [Algorithm::Sha256, Algorithm::Sha512];
+    pub const ALL: [Algorithm; 4] = [Algorithm::Sha256, Algorithm::Sha512, Algorithm::GoZip, Algorithm::GoMod];
 
-    /// `sha256`.
+    /// `sha256`; also the name of the folder of vendored files that are known by it.
     pub fn as_str(self) -> &'static str {
         match self {
             Algorithm::Sha256 => "sha256",
             Algorithm::Sha512 => "sha512",
+            Algorithm::GoZip => "go-zip",
+            Algorithm::GoMod => "go-mod",
         }
     }
 
     /// How many hexadecimal digits its hashes have.
     pub fn digits(self) -> usize {
         match self {
-            Algorithm::Sha256 => 64,
+            Algorithm::Sha256 | Algorithm::GoZip | Algorithm::GoMod => 64,
             Algorithm::Sha512 => 128,
         }
     }
 }
 
-/// The hash by which a file is known. It prints as `sha256:…`.
+/// The hash by which a file is known. It prints as `sha256:…`, and as `h1:…` where Go writes it so.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Digest {
     /// How it was computed.
@@ -88,13 +96,18 @@ impl Digest {
         match self.algorithm {
             Algorithm::Sha256 => Hasher::Sha256(Sha256::default()),
             Algorithm::Sha512 => Hasher::Sha512(Sha512::default()),
+            Algorithm::GoZip => Hasher::GoZip(Vec::new()),
+            Algorithm::GoMod => Hasher::GoMod(Sha256::default()),
         }
     }
 }
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.algorithm.as_str(), self.hex)
+        match self.algorithm {
+            Algorithm::Sha256 | Algorithm::Sha512 => write!(f, "{}:{}", self.algorithm.as_str(), self.hex),
+            Algorithm::GoZip | Algorithm::GoMod => f.write_str(&go::written(&self.hex)),
+        }
     }
 }
 
@@ -105,6 +118,10 @@ pub enum Hasher {
     Sha256(Sha256),
     /// SHA-512.
     Sha512(Sha512),
+    /// That of a module's archive, which is read as a whole.
+    GoZip(Vec<u8>),
+    /// That of a `go.mod`.
+    GoMod(Sha256),
 }
 
 impl Hasher {
@@ -113,6 +130,8 @@ impl Hasher {
         match self {
             Hasher::Sha256(hash) => hash.update(bytes),
             Hasher::Sha512(hash) => hash.update(bytes),
+            Hasher::GoZip(all) => all.extend_from_slice(bytes),
+            Hasher::GoMod(hash) => hash.update(bytes),
         }
     }
 
@@ -121,6 +140,15 @@ impl Hasher {
         match self {
             Hasher::Sha256(hash) => Digest { algorithm: Algorithm::Sha256, hex: hash.finish() },
             Hasher::Sha512(hash) => Digest { algorithm: Algorithm::Sha512, hex: hash.finish() },
+            // What is no archive is nobody's: it is known by its bytes.
+            Hasher::GoZip(all) => {
+                let hex = go::of_zip(&all).ok().and_then(|sum| go::digits(&sum)).unwrap_or_else(|| sha256_hex(&all));
+                Digest { algorithm: Algorithm::GoZip, hex }
+            }
+            Hasher::GoMod(hash) => {
+                let hex = go::digits(&go::of_digest(hash.finish())).unwrap_or_default();
+                Digest { algorithm: Algorithm::GoMod, hex }
+            }
         }
     }
 }

@@ -1,11 +1,12 @@
 //! The lock: what every request was resolved to, for every architecture.
 //!
 //! [`queries`] says what has to be looked up, [`state`] whether a lock still answers it, [`apply`] makes a [`LockedImage`] of both. The
-//! resolvers ([`npm`], [`pypi`], [`apt`]) are pure: they take what a registry said, and return what they still have to know.
+//! resolvers ([`npm`], [`pypi`], [`go`], [`apt`]) are pure: they take what a registry said, and return what they still have to know.
 
 pub mod apt;
 pub mod checksum;
 pub mod difference;
+pub mod go;
 pub mod index;
 pub mod npm;
 pub mod package;
@@ -62,7 +63,7 @@ pub struct Lock {
     pub packages: Vec<Package>,
     /// Packages of the distribution in the stages that download and unpack, clients' among them. Sorted by name.
     pub fetch_packages: Vec<Package>,
-    /// Downloads and packages of npm and PyPI in `base` and `layer` blocks, sorted by name, the base first. Only those that have any.
+    /// Downloads and packages of npm, PyPI and Go in `base` and `layer` blocks, sorted by name, the base first. Only those that have any.
     pub layers: Vec<LockedLayer>,
     /// Every component, agents and silo's own clients included, sorted by identifier.
     pub components: Vec<LockedComponent>,
@@ -92,12 +93,13 @@ impl Lock {
         (passed > after?).then_some(passed / DAY)
     }
 
-    /// How many files are trusted since they were seen first: nobody publishes a checksum of them.
+    /// How many files and modules are trusted since they were seen first: nobody publishes a checksum of them.
     pub fn first_uses(&self) -> usize {
         let of_layers = self.layers.iter().flat_map(|layer| &layer.artifacts);
         let of_components = self.components.iter().flat_map(|component| &component.artifacts);
         let first = |artifact: &&Artifact| match artifact {
             Artifact::File { arch: _, url: _, sha256: _, trust } => *trust == Trust::FirstUse,
+            Artifact::Module(GoModule { module: _, zip: _, file: _, main: _, trust }) => *trust == Trust::FirstUse,
             Artifact::Apt(_) | Artifact::Npm(_) | Artifact::Wheel { .. } => false,
         };
         of_layers.chain(of_components).filter(first).count()
@@ -164,7 +166,7 @@ impl LockedComponent {
     pub fn is_packaged(&self) -> bool {
         self.artifacts.iter().any(|artifact| match artifact {
             Artifact::Apt(_) => true,
-            Artifact::File { .. } | Artifact::Npm(_) | Artifact::Wheel { .. } => false,
+            Artifact::File { .. } | Artifact::Npm(_) | Artifact::Wheel { .. } | Artifact::Module(_) => false,
         })
     }
 }
@@ -200,6 +202,8 @@ pub enum Artifact {
         /// Its SHA-256 in hexadecimal.
         sha256: String,
     },
+    /// A module of Go.
+    Module(GoModule),
 }
 
 /// Where a checksum comes from.
@@ -229,4 +233,19 @@ pub struct NpmPackage {
     pub integrity: String,
     /// Its commands: name to file in the package.
     pub bin: BTreeMap<String, String>,
+}
+
+/// A module of Go in a version.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct GoModule {
+    /// Which one.
+    pub module: go::Module,
+    /// The `h1:` hash of its archive; `None` when only what it needs is read.
+    pub zip: Option<String>,
+    /// The `h1:` hash of its `go.mod`.
+    pub file: String,
+    /// Whether a package of it was asked for.
+    pub main: bool,
+    /// Whether the hashes are those of a checksum database, or just those of what was seen first.
+    pub trust: Trust,
 }

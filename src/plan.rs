@@ -17,7 +17,7 @@ use crate::spec::{BaseFrom, Distribution, EnvName, Name};
 
 pub use compose::{CERTIFICATES, plan, sources};
 pub use registration::{agent_files, mcp_launcher};
-pub use select::{SmokeTest, smoke_tests};
+pub use select::{SmokeTest, go_client, smoke_tests};
 pub use vendor::{Script, scripts};
 
 /// What is planned.

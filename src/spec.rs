@@ -323,6 +323,11 @@ pub enum Step {
         /// What is asked for.
         packages: Vec<PackageRequest>,
     },
+    /// Packages of Go, compiled with all modules that they need, into `bin` of the component's own folder.
+    Go {
+        /// What is asked for: their paths, with the version of the module that each is in.
+        packages: Vec<PackageRequest>,
+    },
     /// A file or folder of the repository.
     Copy {
         /// Path relative to the file that says so.
@@ -357,7 +362,7 @@ pub enum Step {
     },
 }
 
-/// A package of npm or PyPI that a step asks for.
+/// A package of npm, PyPI or Go that a step asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PackageRequest {
     /// Its name; may hold `%{arch}`, then one package for each architecture is meant.

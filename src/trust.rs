@@ -167,7 +167,7 @@ fn logins(image: &ImageSpec) -> impl Iterator<Item = Request> {
 /// The script of an installation that also uses a client with logins of the user's.
 fn script_beside_a_client(install: &Install) -> Option<Span> {
     let client = |step: &Step| match step {
-        Step::Npm { .. } | Step::Pip { .. } | Step::Download { .. } => true,
+        Step::Npm { .. } | Step::Pip { .. } | Step::Go { .. } | Step::Download { .. } => true,
         Step::Apt { .. } | Step::Copy { .. } | Step::Run(_) | Step::Bin { .. } | Step::Path { .. } | Step::Env { .. } => false,
     };
     let script = |step: &Step| match step {
@@ -176,6 +176,7 @@ fn script_beside_a_client(install: &Install) -> Option<Span> {
         | Step::Download { .. }
         | Step::Npm { .. }
         | Step::Pip { .. }
+        | Step::Go { .. }
         | Step::Copy { .. }
         | Step::Bin { .. }
         | Step::Path { .. }
@@ -259,6 +260,7 @@ pub fn copies(image: &ImageSpec) -> Vec<String> {
             | Step::Download { .. }
             | Step::Npm { .. }
             | Step::Pip { .. }
+            | Step::Go { .. }
             | Step::Run(_)
             | Step::Bin { .. }
             | Step::Path { .. }

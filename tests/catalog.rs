@@ -20,6 +20,8 @@ fn use_of(kind: &str, name: &str) -> (Option<Spec>, Problems) {
     let text = match kind {
         "base" => format!("base {name:?}\n"),
         // A client is never asked for by name: a step of its name needs it.
+        // A package of Go is named by a path.
+        "client" if name == "go" => format!("layer it {{\n    {name} \"example.test/x\"\n}}\n"),
         "client" => format!("layer it {{\n    {name} \"package\"\n}}\n"),
         _ => format!("{kind} {name:?}\n"),
     };
@@ -249,6 +251,7 @@ const WORDS: &[(&str, &str)] = &[
     ("docker", "a backend"),
     ("npm", "a step, and the client that it needs"),
     ("pip", "a step, and the client that it needs"),
+    ("go", "a step, and the client that it needs"),
     ("memory", "a limit of `resources`"),
     ("node", "a node of a document"),
     ("git", "git's own files and settings, which a container gets"),

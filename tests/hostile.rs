@@ -369,6 +369,15 @@ const SPOTS: &[Spot] = &[
         },
     },
     Spot {
+        name: "a package of Go",
+        file: "silo.kdl",
+        write: |text| format!("layer l {{ go {text} }}"),
+        exact: |image, text| {
+            let packages = String::from_utf8_lossy(file(&image.plan, "layer-l-1/go.packages")).into_owned();
+            packages.lines().count() == 1 && packages.starts_with(&format!("{}@v", meant(text)))
+        },
+    },
+    Spot {
         name: "the name of a command",
         file: "silo.kdl",
         write: |text| format!("layer l {{ bin {text} \"/opt/x\" }}"),

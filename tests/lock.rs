@@ -5,6 +5,7 @@ mod apt;
 mod bootstrap;
 mod cache;
 mod edges;
+mod go;
 mod index;
 mod listed;
 mod machines;

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use silo::plan::{ContextFile, Files, From, Operation, Plan, Stage, StageName, Target, plan, sources};
+use silo::digest::go::written;
+use silo::plan::{ContextFile, Files, From, Operation, Plan, RunMount, Stage, StageName, Target, plan, sources};
 use silo::problem::Code;
-use silo::spec::{Kind, Step};
+use silo::spec::{Arch, Kind, Step};
 
-use crate::support::image::{agent, apt, archive, component, empty, full, hook, layer, name, npm, span, template};
+use crate::support::image::{
+    agent, apt, archive, client_go, client_npm, component, empty, full, hook, layer, name, npm, program, span, template,
+};
 
 pub fn planned(image: &silo::lock::LockedImage, target: &Target) -> Plan {
     let (plan, problems) = plan(image, target, &Files::new());
@@ -230,4 +233,84 @@ fn paths_that_leave_the_image_are_refused() {
         let (plan, problems) = plan(&image, &Target::Environment, &Files::from([("a".to_string(), tree)]));
         assert!(plan.is_none() && problems.has_errors(), "{target:?}");
     }
+}
+
+/// A program of Go has a stage with Go's client, which nothing else is on; what compiles it is in no other recipe.
+#[test]
+fn programs_of_go_are_compiled_in_a_stage_with_go_and_the_rest_is_not() {
+    let mut image = full();
+    let before = planned(&image, &Target::Environment);
+    let mut pip = client_npm();
+    pip.id.name = name("pip");
+    image.components.extend([program("hello"), client_go(), pip]);
+    let plan = planned(&image, &Target::Environment);
+    let from = |stage: &str| From::Stage(StageName(stage.to_string()));
+    assert_eq!(stage(&plan, "tool-hello").from, from("client-go"));
+    assert_eq!(stage(&plan, "client-go").from, from("fetch"));
+    assert_eq!(text(&plan, "tool-hello/recipe"), "tool-hello\nrun\tany\tgo.sh\nlink\tany\thello\tbin/hello\tcheck\n");
+    assert_eq!(text(&plan, "tool-hello/go.packages"), "example.test/hello/cmd/hello@v1.2.3\n");
+    let sum = |digit: &str| written(&digit.repeat(64));
+    let expected = format!(
+        "example.test/hello v1.2.3 {one}\nexample.test/hello v1.2.3/go.mod {one}\nexample.test/Lib v0.1.0/go.mod {}\nexample.test/Lib v0.2.0 {three}\nexample.test/Lib v0.2.0/go.mod {three}\n",
+        sum("2"),
+        one = sum("1"),
+        three = sum("3"),
+    );
+    assert_eq!(text(&plan, "tool-hello/go.sum"), expected);
+    let mounted: Vec<&str> = stage(&plan, "tool-hello")
+        .steps
+        .iter()
+        .flat_map(|step| if let Operation::Run { argv: _, mounts } = &step.operation { mounts.as_slice() } else { &[] })
+        .filter_map(|mount| if let RunMount::Secret { id, target: _, mode: _ } = mount { Some(id.as_str()) } else { None })
+        .collect();
+    assert_eq!(mounted, ["ca", "go", "netrc"]);
+    // Nothing of anything else changed.
+    for (path, file) in &before.context {
+        assert_eq!(plan.context.get(path), Some(file), "{path}");
+    }
+    // The same from vendored files: each under its hash in hexadecimal, as the installer looks for it.
+    let places: Vec<String> = plan.vendored(Arch::Arm64).into_keys().filter(|place| place.starts_with("tool-hello/")).collect();
+    let place = |digit: &str, ending: &str| format!("tool-hello/vendor/{}.{ending}", digit.repeat(64));
+    assert_eq!(places, [place("1", "mod"), place("1", "zip"), place("2", "mod"), place("3", "mod"), place("3", "zip")]);
+}
+
+/// Where Go's client itself comes from PyPI, it is on PyPI's.
+#[test]
+fn a_client_is_on_the_client_that_it_is_made_with() {
+    let mut image = full();
+    let mut go = client_go();
+    go.install.steps = vec![Step::Pip { packages: Vec::new() }];
+    let mut pip = client_npm();
+    pip.id.name = name("pip");
+    image.components.extend([program("hello"), go, pip]);
+    let plan = planned(&image, &Target::Environment);
+    assert_eq!(stage(&plan, "client-go").from, From::Stage(StageName("client-pip".to_string())));
+}
+
+#[test]
+fn steps_of_go_and_of_npm_have_stages_of_their_own_or_are_refused() {
+    let mut image = empty();
+    let mut hello = program("hello");
+    let steps = [npm(Kind::Tool, "a").install.steps, hello.install.steps.clone()].concat();
+    image.components = vec![client_go(), client_npm()];
+    image.layers = vec![layer(Some("l"), steps.clone())];
+    image.layers[0].artifacts = [npm(Kind::Tool, "a").artifacts, hello.artifacts.clone()].concat();
+    let plan = planned(&image, &Target::Environment);
+    for (one, client) in [("layer-l-1", "client-npm"), ("layer-l-2", "client-go")] {
+        assert_eq!(stage(&plan, one).from, From::Stage(StageName(client.to_string())), "{one}");
+    }
+    hello.install.steps = steps;
+    image.layers.clear();
+    image.components.push(hello);
+    let (none, problems) = silo::plan::plan(&image, &Target::Environment, &Files::new());
+    let said: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
+    assert!(none.is_none() && said.iter().any(|message| message.contains("has `go` steps beside `npm` or `pip` steps")), "{said:?}");
+    // A package whose module the lock does not have is no part of a build.
+    image.components.retain(|component| component.id.name != name("hello"));
+    let mut other = program("hello");
+    other.artifacts.remove(0);
+    image.components.push(other);
+    let (none, problems) = silo::plan::plan(&image, &Target::Environment, &Files::new());
+    let said: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
+    assert!(none.is_none() && said == ["silo.lock has no module for the package example.test/hello/cmd/hello of tool hello"], "{said:?}");
 }

@@ -9,6 +9,7 @@ mod equal;
 mod errors;
 mod lifecycle;
 mod mirrors;
+mod modules;
 mod packages;
 pub mod project;
 mod rebuild;

@@ -3,6 +3,7 @@
 pub mod answers;
 pub mod dockerfile;
 pub mod image;
+pub mod modules;
 pub mod project;
 pub mod terminal;
 

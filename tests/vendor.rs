@@ -25,7 +25,7 @@ fn wheel(file: &str, digit: char) -> Artifact {
 
 #[test]
 fn a_file_is_known_by_the_strongest_hash_that_the_lock_has() {
-    let digest = |integrity: &str| package("x", None, integrity).file().unwrap().digest.map(|digest| digest.to_string());
+    let digest = |integrity: &str| package("x", None, integrity).files()[0].digest.as_ref().map(|digest| digest.to_string());
     // The hashes of the empty text.
     let (short, long) = (
         "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
@@ -36,7 +36,7 @@ fn a_file_is_known_by_the_strongest_hash_that_the_lock_has() {
     for weak in ["sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk=", "sha512-AAAA", "sha512-", "", "md5-AAAA"] {
         assert_eq!(digest(weak), None, "{weak}");
     }
-    let place = |artifact: Artifact| artifact.file().unwrap().place;
+    let place = |artifact: Artifact| artifact.files()[0].place.clone();
     assert_eq!(place(package("@s/x", None, "")), Place::Npm { name: "@s/x".into(), version: "1.0.0".into() });
     assert_eq!(place(package("x", Some("@s/other"), "")), Place::Npm { name: "@s/other".into(), version: "1.0.0".into() });
     assert_eq!(Digest::new(Algorithm::Sha256, &"A".repeat(64)).unwrap().hex, "a".repeat(64));

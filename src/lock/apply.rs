@@ -55,7 +55,7 @@ pub struct PinnedLayer {
     pub name: Option<Name>,
     /// Its steps in written order.
     pub steps: Vec<Step>,
-    /// Its downloads and packages of npm and PyPI, sorted. Its packages of the distribution are in [`LockedImage::packages`].
+    /// Its downloads and packages of npm, PyPI and Go, sorted. Its packages of the distribution are in [`LockedImage::packages`].
     pub artifacts: Vec<Artifact>,
     /// Where it was written.
     pub origin: Span,

@@ -22,6 +22,7 @@ pub(super) fn lacking(
                 Step::Apt { packages } => ("package", packages.iter().map(|name| bare(name, '=').to_string()).collect()),
                 Step::Npm { packages } => ("package", packages.iter().filter_map(|package| expand(&package.name, &values).ok()).collect()),
                 Step::Pip { packages } => ("package", packages.iter().filter_map(|package| expand(&package.name, &values).ok()).collect()),
+                Step::Go { packages } => ("module of", packages.iter().filter_map(|package| expand(&package.name, &values).ok()).collect()),
                 Step::Download { url, to: _, strip: _, checksum: _ } => ("file", expand(url, &values).into_iter().collect()),
                 Step::Copy { .. } | Step::Run(_) | Step::Bin { .. } | Step::Path { .. } | Step::Env { .. } => continue,
             };
@@ -43,6 +44,7 @@ fn is(artifact: &Artifact, step: &Step, name: &str, arch: Arch) -> bool {
         (Artifact::Wheel { name: project, version: _, file: _, arch: only, sha256: _ }, Step::Pip { .. }) => {
             here(only) && *project == pypi::normalized(bare(name, '['))
         }
+        (Artifact::Module(module), Step::Go { .. }) => module.has(name),
         (Artifact::File { arch: only, url, sha256: _, trust: _ }, Step::Download { .. }) => here(only) && url == name,
         (_, _) => false,
     }

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{Artifact, Lock, NpmPackage, Package, PackageFile};
+use super::go::Module;
+use super::{Artifact, GoModule, Lock, NpmPackage, Package, PackageFile};
+use crate::digest::go::digits;
 use crate::digest::{Algorithm, Digest, hex};
 use crate::spec::Arch;
 
@@ -39,6 +41,10 @@ pub enum Place {
         /// The file's name.
         file: String,
     },
+    /// In a proxy of Go's modules: the archive of a module.
+    Archive(Module),
+    /// In a proxy of Go's modules: the `go.mod` of a module.
+    Requirements(Module),
     /// In the distribution's archive.
     Package {
         /// Its path below the archive's address.
@@ -53,26 +59,48 @@ impl Place {
             Place::Url(url) => url.clone(),
             Place::Npm { name, version } => format!("{name}@{version} of npm"),
             Place::Wheel { project: _, file } => format!("{file} of PyPI"),
+            Place::Archive(Module { path, version }) => format!("{path}@{version} of Go"),
+            Place::Requirements(Module { path, version }) => format!("go.mod of {path}@{version}"),
             Place::Package { path } => format!("{} of the distribution", path.rsplit('/').next().unwrap_or(path)),
         }
     }
 }
 
 impl Artifact {
-    /// The file that it is; `None` for packages of the distribution, whose files and those of what they need are in lists of their own.
-    pub fn file(&self) -> Option<PinnedFile> {
+    /// The files that it is; none for packages of the distribution, whose files and those of what they need are in lists of their own.
+    pub fn files(&self) -> Vec<PinnedFile> {
         match self {
-            Artifact::Apt(_) => None,
+            Artifact::Apt(_) => Vec::new(),
             Artifact::File { arch, url, sha256, trust: _ } => {
-                Some(PinnedFile { digest: Digest::new(Algorithm::Sha256, sha256), arch: *arch, place: Place::Url(url.clone()) })
+                vec![PinnedFile { digest: Digest::new(Algorithm::Sha256, sha256), arch: *arch, place: Place::Url(url.clone()) }]
             }
-            Artifact::Npm(package) => Some(package.file()),
-            Artifact::Wheel { name, version: _, file, arch, sha256 } => Some(PinnedFile {
+            Artifact::Npm(package) => vec![package.file()],
+            Artifact::Wheel { name, version: _, file, arch, sha256 } => vec![PinnedFile {
                 digest: Digest::new(Algorithm::Sha256, sha256),
                 arch: *arch,
                 place: Place::Wheel { project: name.clone(), file: file.clone() },
-            }),
+            }],
+            Artifact::Module(module) => module.files(),
         }
+    }
+}
+
+impl GoModule {
+    /// Whether a package can be in it and was asked for.
+    pub fn has(&self, package: &str) -> bool {
+        self.main && package.strip_prefix(self.module.path.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    /// Its archive, where it is needed, and its `go.mod`.
+    pub fn files(&self) -> Vec<PinnedFile> {
+        let GoModule { module, zip, file, main: _, trust: _ } = self;
+        let pinned = |algorithm, sum: &str, place| PinnedFile {
+            digest: digits(sum).and_then(|digits| Digest::new(algorithm, &digits)),
+            arch: None,
+            place,
+        };
+        let archive = zip.as_ref().map(|sum| pinned(Algorithm::GoZip, sum, Place::Archive(module.clone())));
+        archive.into_iter().chain([pinned(Algorithm::GoMod, file, Place::Requirements(module.clone()))]).collect()
     }
 }
 
@@ -107,7 +135,7 @@ impl Lock {
         let of_layers = layers.iter().flat_map(|layer| &layer.artifacts);
         let of_components = components.iter().flat_map(|component| &component.artifacts);
         let of_distribution = packages.iter().chain(fetch_packages).flat_map(Package::pinned);
-        of_layers.chain(of_components).filter_map(Artifact::file).chain(of_distribution).collect()
+        of_layers.chain(of_components).flat_map(Artifact::files).chain(of_distribution).collect()
     }
 }
 

@@ -7,7 +7,9 @@ use super::complete::lacking;
 use super::package::{flaw, of_components};
 use super::template::mentions;
 use super::{Lock, LockedBase, Package};
-use crate::spec::{Arch, Base, BaseFrom, Checksum, Component, ComponentId, Distribution, ImageSpec, Install, Name, Step, Template};
+use crate::spec::{
+    Arch, Base, BaseFrom, Checksum, Component, ComponentId, Distribution, ImageSpec, Install, Name, PackageRequest, Step, Template,
+};
 
 /// One thing to look up. Two queries that are equal have the same answer on the same day.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,22 +123,23 @@ fn component_query(component: &Component) -> Query {
 /// The steps that need looking up, stripped of what has no part in it, in an order that is not the written one.
 fn lookups(steps: &[Step]) -> Vec<Step> {
     let mut apt = BTreeSet::new();
-    let (mut npm, mut pip, mut downloads) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut npm, mut pip, mut go, mut downloads) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for step in steps {
         match step {
             Step::Apt { packages } => apt.extend(packages.iter().cloned()),
             Step::Npm { packages } => npm.extend(packages.iter().cloned()),
             Step::Pip { packages } => pip.extend(packages.iter().cloned()),
+            Step::Go { packages } => go.extend(packages.iter().cloned()),
             Step::Download { url, to: _, strip: _, checksum } => {
                 downloads.push(Step::Download { url: url.clone(), to: None, strip: 0, checksum: checksum.clone() });
             }
             Step::Copy { .. } | Step::Run(_) | Step::Bin { .. } | Step::Path { .. } | Step::Env { .. } => {}
         }
     }
-    npm.sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
-    npm.dedup();
-    pip.sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
-    pip.dedup();
+    for packages in [&mut npm, &mut pip, &mut go] {
+        packages.sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
+        packages.dedup();
+    }
     downloads.sort_by_key(describe);
     downloads.dedup();
     let mut out = Vec::new();
@@ -149,13 +152,18 @@ fn lookups(steps: &[Step]) -> Vec<Step> {
     if !pip.is_empty() {
         out.push(Step::Pip { packages: pip });
     }
+    if !go.is_empty() {
+        out.push(Step::Go { packages: go });
+    }
     out.extend(downloads);
     out
 }
 
 fn templates(step: &Step) -> Vec<&Template> {
     match step {
-        Step::Npm { packages } | Step::Pip { packages } => packages.iter().flat_map(|package| [&package.name, &package.version]).collect(),
+        Step::Npm { packages } | Step::Pip { packages } | Step::Go { packages } => {
+            packages.iter().flat_map(|package| [&package.name, &package.version]).collect()
+        }
         Step::Download { url, to: _, strip: _, checksum } => {
             let mut list = vec![url];
             match checksum {
@@ -203,12 +211,14 @@ pub(super) fn from_word(from: BaseFrom) -> &'static str {
 }
 
 fn describe(step: &Step) -> Vec<String> {
+    let named = |word: &str, packages: &[PackageRequest]| {
+        packages.iter().flat_map(|package| [word.to_string(), package.name.0.clone(), package.version.0.clone()]).collect()
+    };
     match step {
         Step::Apt { packages } => ["apt".to_string()].into_iter().chain(packages.iter().cloned()).collect(),
-        Step::Npm { packages } | Step::Pip { packages } => {
-            let word = if matches!(step, Step::Npm { .. }) { "npm" } else { "pip" };
-            packages.iter().flat_map(|package| [word.to_string(), package.name.0.clone(), package.version.0.clone()]).collect()
-        }
+        Step::Npm { packages } => named("npm", packages),
+        Step::Pip { packages } => named("pip", packages),
+        Step::Go { packages } => named("go", packages),
         Step::Download { url, to: _, strip: _, checksum } => {
             let mut words = vec!["download".to_string(), url.0.clone()];
             match checksum {

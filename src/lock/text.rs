@@ -4,16 +4,22 @@ mod packages;
 
 use std::collections::BTreeMap;
 
+use super::go::{Module, is_path, is_tag};
 use super::query::{arch_named, from_word};
 use super::time::Time;
-use super::{AptPackage, Artifact, Lock, LockedBase, LockedComponent, LockedLayer, NpmPackage, Trust};
+use super::{AptPackage, Artifact, GoModule, Lock, LockedBase, LockedComponent, LockedLayer, NpmPackage, Trust};
+use crate::digest::go::is_sum;
 use crate::document::{self, Node, Value};
 use crate::problem::{Code, Problem, Problems};
 use crate::source::{SourceId, Span};
 use crate::spec::{Arch, BaseFrom, ComponentId, Kind, Name};
 
-/// The version of the format that this silo writes, and the newest that it reads.
-const VERSION: i128 = 2;
+/// The newest version of the format that this silo reads: it has modules of Go. A lock without any is written as one of [`COMMON`], which older
+/// silos read too; of the other one they say that it is too new for them.
+const VERSION: i128 = 3;
+
+/// What a lock is written as that has nothing newer in it.
+const COMMON: i128 = 2;
 
 /// The oldest format that is read: it has packages of the distribution without their files.
 const OLDEST: i128 = 1;
@@ -27,7 +33,10 @@ impl Lock {
     /// The text of `silo.lock`. Reading it gives the same lock, when its lists are sorted.
     pub fn print(&self) -> String {
         let Lock { inputs, base, fetch, looked, snapshots, packages, fetch_packages, layers, components } = self;
-        let head = node("silo-lock").number("version", VERSION).property("inputs", inputs);
+        let mut artifacts =
+            layers.iter().map(|layer| &layer.artifacts).chain(components.iter().map(|component| &component.artifacts)).flatten();
+        let version = if artifacts.any(|artifact| matches!(artifact, Artifact::Module(_))) { VERSION } else { COMMON };
+        let head = node("silo-lock").number("version", version).property("inputs", inputs);
         let mut nodes = vec![head, base_node("base", base), base_node("fetch", fetch)];
         // Here it is far from the lines that a new tool or language changes, so that both merge.
         nodes.extend(looked.map(|looked| node("looked").argument(&looked.day())));
@@ -147,11 +156,7 @@ fn artifact_node(artifact: &Artifact) -> Build {
     match artifact {
         Artifact::Apt(package) => apt_node("apt", package),
         Artifact::File { arch, url, sha256, trust } => {
-            let trust = match trust {
-                Trust::Published => "published",
-                Trust::FirstUse => "first-use",
-            };
-            arch_property(node("file").argument(url), *arch).property("sha256", sha256).property("trust", trust)
+            arch_property(node("file").argument(url), *arch).property("sha256", sha256).property("trust", trust_word(*trust))
         }
         Artifact::Npm(NpmPackage { path, arch, name, version, integrity, bin }) => {
             let mut build = node("npm").argument(path).argument(version).property("integrity", integrity);
@@ -164,6 +169,21 @@ fn artifact_node(artifact: &Artifact) -> Build {
         Artifact::Wheel { name, version, file, arch, sha256 } => {
             arch_property(node("wheel").argument(name).argument(version).property("file", file), *arch).property("sha256", sha256)
         }
+        Artifact::Module(GoModule { module, zip, file, main, trust }) => {
+            let mut build = node("module").argument(&module.path).argument(&module.version);
+            if let Some(zip) = zip {
+                build = build.property("zip", zip);
+            }
+            build = build.property("mod", file).property("trust", trust_word(*trust));
+            if *main { build.flag("main") } else { build }
+        }
+    }
+}
+
+fn trust_word(trust: Trust) -> &'static str {
+    match trust {
+        Trust::Published => "published",
+        Trust::FirstUse => "first-use",
     }
 }
 
@@ -433,6 +453,48 @@ impl Reader {
         })
     }
 
+    fn trust(&mut self, node: &Node) -> Option<Trust> {
+        match self.text(node, "trust")?.as_str() {
+            "published" => Some(Trust::Published),
+            "first-use" => Some(Trust::FirstUse),
+            _ => {
+                self.problem("a checksum is `published` or `first-use`", node.span);
+                None
+            }
+        }
+    }
+
+    fn module(&mut self, node: &Node) -> Option<GoModule> {
+        let (path, version) = (self.argument(node, 0)?, self.argument(node, 1)?);
+        // Both stand in addresses and in names of files.
+        if !is_path(&path) || !is_tag(&version) {
+            self.problem("this is not the path of a module of Go and its version, as in `\"example.test/hello\" \"v1.2.0\"`", node.span);
+            return None;
+        }
+        let zip = match node.property("zip") {
+            Some(_) => Some(self.sum(node, "zip")?),
+            None => None,
+        };
+        let main = match node.property("main").map(|entry| (&entry.value, entry.span)) {
+            None => false,
+            Some((Value::Bool(main), _)) => *main,
+            Some((_, span)) => {
+                self.problem("`main` is `#true` or is not there", span);
+                return None;
+            }
+        };
+        Some(GoModule { module: Module { path, version }, zip, file: self.sum(node, "mod")?, main, trust: self.trust(node)? })
+    }
+
+    fn sum(&mut self, node: &Node, property: &str) -> Option<String> {
+        let sum = self.text(node, property)?;
+        let fits = is_sum(&sum);
+        if !fits {
+            self.problem("this is not `h1:` with a SHA-256 in base64", node.property(property).map_or(node.span, |entry| entry.span));
+        }
+        fits.then_some(sum)
+    }
+
     fn artifacts(&mut self, node: &Node) -> Vec<Artifact> {
         let mut list: Vec<Artifact> = node.children().iter().filter_map(|child| self.artifact(child)).collect();
         list.sort();
@@ -443,14 +505,7 @@ impl Reader {
         match node.name.as_str() {
             "apt" => self.package(node).map(Artifact::Apt),
             "file" => {
-                let trust = match self.text(node, "trust")?.as_str() {
-                    "published" => Trust::Published,
-                    "first-use" => Trust::FirstUse,
-                    _ => {
-                        self.problem("a checksum is `published` or `first-use`", node.span);
-                        return None;
-                    }
-                };
+                let trust = self.trust(node)?;
                 Some(Artifact::File { arch: self.arch(node)?, url: self.argument(node, 0)?, sha256: self.sha256(node)?, trust })
             }
             "npm" => {
@@ -487,6 +542,7 @@ impl Reader {
                 arch: self.arch(node)?,
                 sha256: self.sha256(node)?,
             }),
+            "module" => self.module(node).map(Artifact::Module),
             word => {
                 self.problem(format!("silo.lock knows no artefact `{word}`"), node.name_span);
                 None

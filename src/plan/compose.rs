@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::recipe::{Installation, Recipe};
 use super::registration::agent_files;
-use super::select::{Selection, npm_client, pip_client, select};
+use super::select::{Selection, go_client, needs, npm_client, pip_client, select};
 use super::{ContextFile, Files, From, Instruction, Operation, Plan, Platform, RunMount, Stage, StageName, Target, base_reference};
 use crate::lock::{AptPackage, LockedImage, Package, PackageFile, PinnedAgent, PinnedComponent, PinnedFile, PinnedLayer};
 use crate::problem::{Code, Problem, Problems};
@@ -36,8 +36,8 @@ pub fn sources(image: &LockedImage) -> BTreeSet<String> {
         .chain(components.flat_map(|component| &component.install.steps))
         .filter_map(|step| match step {
             Step::Copy { source, target: _, mode: _, origin: _ } => Some(source.clone()),
-            Step::Apt { .. } | Step::Download { .. } | Step::Npm { .. } | Step::Pip { .. } | Step::Run(_) | Step::Bin { .. } => None,
-            Step::Path { .. } | Step::Env { .. } => None,
+            Step::Apt { .. } | Step::Download { .. } | Step::Npm { .. } | Step::Pip { .. } | Step::Go { .. } => None,
+            Step::Run(_) | Step::Bin { .. } | Step::Path { .. } | Step::Env { .. } => None,
         })
         .collect()
 }
@@ -164,10 +164,16 @@ impl<'a> Composer<'a> {
         self.push("fetch", From::Image(reference), Platform::Build, steps);
     }
 
-    /// What packages of npm and PyPI are installed with: like a component, but in the stage's own file system and for its own processor.
+    /// What packages of npm, PyPI and Go are installed with: like a component, but in the stage's own file system and for its own processor.
     fn client_stage(&mut self, client: &PinnedComponent, clients: &[&PinnedComponent]) {
         let slug = client.id.slug();
-        let first = clients.first().filter(|first| first.id != client.id);
+        // npm's has that of PyPI, since a block may ask for both; Go's has what it is made from, and nothing else is on it.
+        let go = go_client();
+        let below = |other: &&&PinnedComponent| {
+            let usual = Some(&client.id) != go.as_ref() || needs(client).contains(&other.id);
+            Some(&other.id) != go.as_ref() && usual
+        };
+        let first = clients.iter().find(below).filter(|first| first.id != client.id);
         let from = first.map_or_else(|| "fetch".to_string(), |first| first.id.slug());
         // What the stage has that this one is on.
         let there: BTreeSet<&Package> =
@@ -260,7 +266,18 @@ impl<'a> Composer<'a> {
 
     fn stage(&mut self, recipe: Recipe, stage: &str, slug: &str, reason: &str, origin: Span) -> Steps {
         let client = |wanted: bool, id: Option<ComponentId>| id.filter(|_| wanted).map(|id| id.slug());
-        let from = client(recipe.npm, npm_client()).or_else(|| client(recipe.pip, pip_client())).unwrap_or_else(|| "fetch".to_string());
+        if recipe.go && (recipe.npm || recipe.pip) {
+            let message = format!("{reason} has `go` steps beside `npm` or `pip` steps, and no stage has the clients of both");
+            self.problems.push(
+                Problem::new(Code::BadValue, message)
+                    .at(origin, "")
+                    .help("put the `go` steps into a definition of their own, and require that"),
+            );
+        }
+        let from = client(recipe.npm, npm_client())
+            .or_else(|| client(recipe.pip, pip_client()))
+            .or_else(|| client(recipe.go, go_client()))
+            .unwrap_or_else(|| "fetch".to_string());
         let files = recipe_mounts(&recipe);
         self.put(recipe, stage, slug);
         let steps = installation(stage, "/o", files, reason, origin);
@@ -314,8 +331,8 @@ impl<'a> Composer<'a> {
                 }
                 Vec::new()
             }
-            Step::Apt { .. } | Step::Download { .. } | Step::Npm { .. } | Step::Pip { .. } | Step::Copy { .. } | Step::Run(_) => Vec::new(),
-            Step::Bin { name: _, target: _ } => Vec::new(),
+            Step::Apt { .. } | Step::Download { .. } | Step::Npm { .. } | Step::Pip { .. } | Step::Go { .. } => Vec::new(),
+            Step::Copy { .. } | Step::Run(_) | Step::Bin { name: _, target: _ } => Vec::new(),
         }
     }
 
@@ -397,7 +414,13 @@ impl<'a> Composer<'a> {
                     done.extend(self.setting(step, &format!("/opt/silo/{slug}"), &mut folders, *origin));
                     done.push(instruction(Operation::Path { folders }, &what, Some(*origin)));
                 }
-                Step::Apt { .. } | Step::Download { .. } | Step::Npm { .. } | Step::Pip { .. } | Step::Copy { .. } | Step::Bin { .. } => {
+                Step::Npm { .. } | Step::Pip { .. } | Step::Go { .. } => {
+                    if recipe.is_other(step) {
+                        done.extend(flush(self, &mut recipe));
+                    }
+                    recipe.add(step, &from, &mut self.problems);
+                }
+                Step::Apt { .. } | Step::Download { .. } | Step::Copy { .. } | Step::Bin { .. } => {
                     recipe.add(step, &from, &mut self.problems);
                 }
             }
@@ -525,14 +548,14 @@ fn line_length(operation: &Operation) -> usize {
 /// Whether a step is done in a stage of its own.
 fn is_staged(step: &Step) -> bool {
     match step {
-        Step::Download { .. } | Step::Npm { .. } | Step::Pip { .. } | Step::Copy { .. } | Step::Bin { .. } => true,
+        Step::Download { .. } | Step::Npm { .. } | Step::Pip { .. } | Step::Go { .. } | Step::Copy { .. } | Step::Bin { .. } => true,
         Step::Apt { .. } | Step::Run(_) | Step::Path { .. } | Step::Env { .. } => false,
     }
 }
 
 fn recipe_mounts(recipe: &Recipe) -> Vec<RunMount> {
     let mut mounts = Vec::new();
-    if recipe.npm || recipe.pip || recipe.downloads || recipe.scripts {
+    if recipe.npm || recipe.pip || recipe.go || recipe.downloads || recipe.scripts {
         mounts.push(secret("ca", CERTIFICATES, 0o444));
     }
     if recipe.npm {
@@ -541,7 +564,10 @@ fn recipe_mounts(recipe: &Recipe) -> Vec<RunMount> {
     if recipe.pip {
         mounts.push(secret("pip", "/etc/pip.conf", 0o400));
     }
-    if recipe.pip || recipe.downloads {
+    if recipe.go {
+        mounts.push(secret("go", "/dev/silo.go", 0o400));
+    }
+    if recipe.pip || recipe.go || recipe.downloads {
         mounts.push(secret("netrc", "/root/.netrc", 0o400));
     }
     if recipe.downloads {

@@ -9,10 +9,10 @@ use super::pip::pip_files;
 use super::{ContextFile, Files};
 use crate::lock::npm::{package_json, package_lock};
 use crate::lock::template::{Values, expand};
-use crate::lock::{Artifact, NpmPackage, PinnedFile};
+use crate::lock::{Artifact, GoModule, NpmPackage, PinnedFile, go};
 use crate::problem::{Code, Problem, Problems};
 use crate::source::Span;
-use crate::spec::{Arch, Hook, Step, Template};
+use crate::spec::{Arch, Hook, PackageRequest, Step, Template};
 
 /// What the steps of one stage are installed from.
 pub struct Installation<'a> {
@@ -37,6 +37,11 @@ pub struct Installation<'a> {
 /// Where files that silo itself writes are in the recipe's folder.
 const TREE: &str = "written";
 
+/// What compiles packages of Go: the script, the checksums of all modules, and the packages with their versions, one a line.
+const GO_SCRIPT: (&str, &str) = ("go.sh", include_str!("../../images/build/go.sh"));
+const GO_SUMS: &str = "go.sum";
+const GO_PACKAGES: &str = "go.packages";
+
 /// A recipe and the files beside it, by path in the recipe's folder.
 #[derive(Default)]
 pub struct Recipe {
@@ -47,6 +52,8 @@ pub struct Recipe {
     pub npm: bool,
     /// Whether it installs packages of PyPI.
     pub pip: bool,
+    /// Whether it compiles packages of Go.
+    pub go: bool,
     /// Whether it downloads by URL.
     pub downloads: bool,
     /// Whether it runs a script.
@@ -68,6 +75,16 @@ impl Recipe {
     pub fn take(&mut self) -> Recipe {
         let rest = Recipe { npm_done: self.npm_done, pip_done: self.pip_done, ..Recipe::default() };
         std::mem::replace(self, rest)
+    }
+
+    /// Whether a step needs another client than what there is so far: no stage has Go's beside others.
+    pub fn is_other(&self, step: &Step) -> bool {
+        match step {
+            Step::Npm { .. } | Step::Pip { .. } => self.go,
+            Step::Go { .. } => self.npm || self.pip,
+            Step::Apt { .. } | Step::Download { .. } | Step::Copy { .. } => false,
+            Step::Run(_) | Step::Bin { .. } | Step::Path { .. } | Step::Env { .. } => false,
+        }
     }
 
     /// All files of the folder, the recipe itself included.
@@ -92,6 +109,7 @@ impl Recipe {
                     self.pip(from, problems);
                 }
             }
+            Step::Go { packages } => self.go(packages, from, problems),
             Step::Copy { source, target, mode, origin: _ } => self.copy(source, target, *mode, from, problems),
             Step::Run(Hook { id: _, script, user: _, origin: _ }) => {
                 let name = format!("script-{}", self.files.len());
@@ -148,11 +166,11 @@ impl Recipe {
                 {
                     Some((sha256, artifact))
                 }
-                Artifact::File { .. } | Artifact::Apt(_) | Artifact::Npm(_) | Artifact::Wheel { .. } => None,
+                Artifact::File { .. } | Artifact::Apt(_) | Artifact::Npm(_) | Artifact::Wheel { .. } | Artifact::Module(_) => None,
             });
             // A download that exists for one architecture only fails on the other one, while building, with its name.
             let Some((hash, artifact)) = found else { continue };
-            self.downloaded.extend(artifact.file());
+            self.downloaded.extend(artifact.files());
             let line = ["download", format(&url), &strip.to_string(), &target, hash, &url].map(str::to_string).to_vec();
             lines.push((arch, line));
         }
@@ -182,7 +200,7 @@ impl Recipe {
             .iter()
             .filter_map(|artifact| match artifact {
                 Artifact::Npm(package) => Some(package.clone()),
-                Artifact::Apt(_) | Artifact::File { .. } | Artifact::Wheel { .. } => None,
+                Artifact::Apt(_) | Artifact::File { .. } | Artifact::Wheel { .. } | Artifact::Module(_) => None,
             })
             .collect();
         self.downloaded.extend(packages.iter().map(NpmPackage::file));
@@ -201,7 +219,7 @@ impl Recipe {
     fn pip(&mut self, from: &Installation, problems: &mut Problems) {
         (self.pip, self.pip_done) = (true, true);
         let wheels = from.artifacts.iter().filter(|artifact| matches!(artifact, Artifact::Wheel { .. }));
-        self.downloaded.extend(wheels.filter_map(Artifact::file));
+        self.downloaded.extend(wheels.flat_map(Artifact::files));
         let written = Arch::ALL.map(|arch| (arch, pip_files(from.artifacts, arch)));
         let same = match &written {
             [(_, Some(first)), (_, Some(second))] => first.requirements == second.requirements,
@@ -224,6 +242,36 @@ impl Recipe {
             fields.insert(1, arch.as_str().to_string());
             let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
             self.line(&fields, from, problems);
+        }
+    }
+
+    /// Packages of Go are all compiled where the first one is asked for.
+    fn go(&mut self, packages: &[PackageRequest], from: &Installation, problems: &mut Problems) {
+        let modules: Vec<&GoModule> = from
+            .artifacts
+            .iter()
+            .filter_map(|artifact| if let Artifact::Module(module) = artifact { Some(module) } else { None })
+            .collect();
+        let file = |mode, bytes: &[u8]| ContextFile { mode, bytes: bytes.to_vec() };
+        if !self.go {
+            self.go = true;
+            self.downloaded.extend(modules.iter().flat_map(|module| module.files()));
+            let sums: String = modules.iter().map(|module| go::line(&module.module, module.zip.as_deref(), &module.file)).collect();
+            self.files.insert(GO_SUMS.to_string(), file(0o644, sums.as_bytes()));
+            self.files.insert(GO_SCRIPT.0.to_string(), file(0o755, GO_SCRIPT.1.as_bytes()));
+            self.line(&["run", "any", GO_SCRIPT.0], from, problems);
+        }
+        for PackageRequest { name, version: _ } in packages {
+            let Some(package) = fill(name, Arch::Amd64, from, problems) else { continue };
+            let main = modules.iter().filter(|module| module.has(&package)).max_by_key(|module| module.module.path.len());
+            let Some(main) = main.filter(|_| go::is_path(&package)) else {
+                let message = format!("silo.lock has no module for the package {} of {}", package.escape_debug(), from.what);
+                problems.push(Problem::new(Code::Unresolved, message).at(from.origin, "").help("silo lock"));
+                continue;
+            };
+            let line = format!("{package}@{}\n", main.module.version);
+            let list = self.files.entry(GO_PACKAGES.to_string()).or_insert_with(|| file(0o644, b""));
+            list.bytes.extend_from_slice(line.as_bytes());
         }
     }
 

@@ -7,6 +7,7 @@ mod archive;
 pub mod cache;
 mod component;
 mod file;
+pub mod go;
 mod index;
 pub mod login;
 mod npm;

@@ -41,11 +41,13 @@ pub enum Registry {
     Pypi,
     /// That of `apt` steps: the distribution's archive.
     Apt,
+    /// That of `go` steps: a proxy of modules.
+    Go,
 }
 
 impl Registry {
     /// All of them.
-    pub const ALL: [Registry; 3] = [Registry::Npm, Registry::Pypi, Registry::Apt];
+    pub const ALL: [Registry; 4] = [Registry::Npm, Registry::Pypi, Registry::Apt, Registry::Go];
 
     /// The word for it.
     pub fn as_str(self) -> &'static str {
@@ -53,6 +55,7 @@ impl Registry {
             Registry::Npm => "npm",
             Registry::Pypi => "pypi",
             Registry::Apt => "apt",
+            Registry::Go => "go",
         }
     }
 }

@@ -6,12 +6,13 @@
 
 use std::collections::BTreeMap;
 
-use silo::digest::sha256_hex;
+use silo::digest::{go, sha256_hex};
 use silo::lock::apt::solve::Role;
 use silo::lock::package::of_components;
 use silo::lock::template::{Values, expand, mentions};
 use silo::lock::{
-    AptPackage, Artifact, Lock, LockedBase, LockedComponent, LockedLayer, NpmPackage, Package, PackageFile, Query, Trust, inputs, queries,
+    AptPackage, Artifact, GoModule, Lock, LockedBase, LockedComponent, LockedLayer, NpmPackage, Package, PackageFile, Query, Trust,
+    go::Module, inputs, queries,
 };
 use silo::spec::{Arch, BaseFrom, Checksum, ImageSpec, PackageRequest, Step, Template};
 
@@ -146,6 +147,7 @@ fn artifacts<'v>(steps: &[Step], values: impl Fn(Arch) -> Values<'v>) -> Vec<Art
             Step::Apt { packages } => found.extend(apt(packages).into_iter().map(Artifact::Apt)),
             Step::Npm { packages } => packages.iter().for_each(|package| found.extend(npm(package, &values))),
             Step::Pip { packages } => found.extend(packages.iter().map(|package| wheel(package, &values))),
+            Step::Go { packages } => packages.iter().for_each(|package| found.extend(modules(package, &values))),
             Step::Download { url, to: _, strip: _, checksum } => found.extend(file(url, checksum, &values)),
             Step::Copy { .. } | Step::Run(_) | Step::Bin { .. } | Step::Path { .. } | Step::Env { .. } => {}
         }
@@ -192,6 +194,22 @@ fn wheel<'v>(package: &PackageRequest, values: &impl Fn(Arch) -> Values<'v>) -> 
     let version = version(&filled(&package.version, &values));
     let file = format!("{}-{version}-py3-none-any.whl", name.replace('-', "_"));
     Artifact::Wheel { sha256: sha256_hex(file.as_bytes()), name, version, file, arch: None }
+}
+
+/// A module of its own for each package, one that it is compiled with, and one of which only the requirements are read.
+fn modules<'v>(package: &PackageRequest, values: &impl Fn(Arch) -> Values<'v>) -> Vec<Artifact> {
+    let values = values(Arch::Amd64);
+    let version = version(filled(&package.version, &values).trim_start_matches('v'));
+    let module = |path: &str, version: String, source: bool, main| {
+        let sum = |what: &str| go::written(&sha256_hex(format!("{path}@{version} {what}").as_bytes()));
+        let (zip, file) = (source.then(|| sum("zip")), sum("mod"));
+        Artifact::Module(GoModule { module: Module::new(path, &version), zip, file, main, trust: Trust::Published })
+    };
+    vec![
+        module(&filled(&package.name, &values), format!("v{version}"), true, true),
+        module("lib.example.test/shared", "v1.4.0".to_string(), true, false),
+        module("lib.example.test/shared", "v1.2.0".to_string(), false, false),
+    ]
 }
 
 fn file<'v>(url: &Template, checksum: &Checksum, values: &impl Fn(Arch) -> Values<'v>) -> Vec<Artifact> {

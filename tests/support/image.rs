@@ -2,9 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use silo::digest::go::written;
 use silo::lock::apt::solve::Role;
+use silo::lock::go::Module;
 use silo::lock::{
-    AptPackage, Artifact, LockedBase, LockedImage, NpmPackage, Package, PackageFile, PinnedAgent, PinnedComponent, PinnedLayer, Trust,
+    AptPackage, Artifact, GoModule, LockedBase, LockedImage, NpmPackage, Package, PackageFile, PinnedAgent, PinnedComponent, PinnedLayer,
+    Trust,
 };
 use silo::source::{Layer, Source, Sources, Span};
 use silo::spec::{
@@ -111,6 +114,37 @@ pub fn npm(kind: Kind, id: &str) -> PinnedComponent {
         ],
         vec![Artifact::Npm(package)],
     )
+}
+
+/// A tool that is a program of Go, with a module that it is compiled with and one of which only the requirements are read.
+pub fn program(id: &str) -> PinnedComponent {
+    let module = |path: &str, version: &str, digit: &str, source: bool, main| {
+        let sum = written(&digit.repeat(64));
+        Artifact::Module(GoModule {
+            module: Module::new(path, version),
+            zip: source.then(|| sum.clone()),
+            file: sum,
+            main,
+            trust: Trust::Published,
+        })
+    };
+    let request = PackageRequest { name: template(&format!("example.test/{id}/cmd/{id}")), version: template("%{version}") };
+    component(
+        Kind::Tool,
+        id,
+        vec![Step::Go { packages: vec![request] }, Step::Bin { name: id.to_string(), target: template(&format!("bin/{id}")) }],
+        vec![
+            module(&format!("example.test/{id}"), "v1.2.3", "1", true, true),
+            module("example.test/Lib", "v0.1.0", "2", false, false),
+            module("example.test/Lib", "v0.2.0", "3", true, false),
+        ],
+    )
+}
+
+pub fn client_go() -> PinnedComponent {
+    let mut client = archive(Kind::Client, "go");
+    client.cause = Cause::Required;
+    client
 }
 
 pub fn client_npm() -> PinnedComponent {

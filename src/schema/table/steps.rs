@@ -105,6 +105,20 @@ pub(super) static PIP: NodeRule = NodeRule {
     ..RULE
 };
 
+pub(super) static GO: NodeRule = NodeRule {
+    name: "go",
+    doc: "A package of Go that is a program, compiled with exactly the modules that it needs into `bin` of the component's folder. Its module is the longest beginning of its path that is one.",
+    example: include_str!("../../../schemas/examples/go.kdl"),
+    arguments: &[required("package", Type::Text)],
+    properties: &[property(
+        "version",
+        Type::Version,
+        "The version or range, of the module that the package is in; with or without a leading `v`.",
+    )],
+    merge: Merge::List,
+    ..RULE
+};
+
 pub(super) static COPY: NodeRule = NodeRule {
     name: "copy",
     doc: "A file of the project.",

@@ -42,7 +42,8 @@ struct Mismatch {
 }
 
 /// Finds in a step's last lines that a checksum was wrong. silo's own installer says it in fields (`images/build/install.sh`). npm and pip say
-/// it for people: `wanted sha512-… but got sha512-…. (123 bytes)` (ssri), and lines `Expected sha256 …` and `Got …` (pip's `HashMismatch`).
+/// it for people: `wanted sha512-… but got sha512-…. (123 bytes)` (ssri), and lines `Expected sha256 …` and `Got …` (pip's `HashMismatch`). Go
+/// says `verifying PATH@VERSION: checksum mismatch`, and lines `downloaded: h1:…` and `go.sum: h1:…` (cmd/go, `checkModSum`).
 fn mismatch(log: &[String], name: &dyn Fn(&str) -> Option<String>) -> Option<Mismatch> {
     for (index, line) in log.iter().enumerate() {
         if let Some(fields) = line.trim().strip_prefix("silo-mismatch\t") {
@@ -53,6 +54,15 @@ fn mismatch(log: &[String], name: &dyn Fn(&str) -> Option<String>) -> Option<Mis
             let found = found.split_whitespace().next().unwrap_or("").trim_end_matches('.');
             let file = name(expected).unwrap_or_else(|| "a package of npm".to_string());
             return Some(Mismatch { file, expected: expected.to_string(), found: found.to_string() });
+        }
+        if let Some(module) = line.split_once("verifying ").and_then(|(_, rest)| rest.split_once(": checksum mismatch")) {
+            let rest = log.get(index + 1..).unwrap_or_default();
+            let sum = |word: &str| rest.iter().take(2).find_map(|line| Some(line.trim().strip_prefix(word)?.trim().to_string()));
+            let file = match module.0.strip_suffix("/go.mod") {
+                Some(module) => format!("go.mod of {module}"),
+                None => format!("{} of Go", module.0),
+            };
+            return Some(Mismatch { file, expected: sum("go.sum:")?, found: sum("downloaded:")? });
         }
         if let Some(first) = pip_digest(line, "Expected ") {
             // One line for each hash that would do, then what came.
@@ -82,9 +92,9 @@ fn name(digest: &str, locked: &LockedImage) -> Option<String> {
     let is = |artifact: &&Artifact| match artifact {
         Artifact::Npm(package) => package.integrity == digest,
         Artifact::Wheel { name: _, version: _, file: _, arch: _, sha256 } => sha256 == digest,
-        Artifact::Apt(_) | Artifact::File { .. } => false,
+        Artifact::Apt(_) | Artifact::File { .. } | Artifact::Module(_) => false,
     };
-    let names: BTreeSet<String> = artifacts.filter(is).filter_map(|artifact| artifact.file()).map(|file| file.place.name()).collect();
+    let names: BTreeSet<String> = artifacts.filter(is).flat_map(|artifact| artifact.files()).map(|file| file.place.name()).collect();
     names.into_iter().next()
 }
 
@@ -110,15 +120,16 @@ fn offline(step: &FailedStep, network: BuildNetwork) -> Option<String> {
     }
 }
 
-/// Whether an output says that there is no network: the texts of curl, npm, pip, apt and the C library.
+/// Whether an output says that there is no network: the texts of curl, npm, pip, go, apt and the C library.
 fn wants_network(log: &str) -> bool {
-    const WORDS: [&str; 9] = [
+    const WORDS: [&str; 10] = [
         "could not resolve host",
         "temporary failure resolving",
         "getaddrinfo",
         "enotfound",
         "eai_again",
         "name resolution",
+        "no such host",
         "network is unreachable",
         "enetunreach",
         "failed to establish a new connection",
@@ -126,7 +137,7 @@ fn wants_network(log: &str) -> bool {
     WORDS.iter().any(|words| log.contains(words))
 }
 
-/// What to try, by what the step's own output says. The texts are those of the tools: curl, npm, pip, apt, tar and silo's installer.
+/// What to try, by what the step's own output says. The texts are those of the tools: curl, npm, pip, go, apt, tar and silo's installer.
 fn advice(step: &FailedStep) -> String {
     let log = step.log.join("\n").to_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| log.contains(word));
@@ -138,6 +149,7 @@ fn advice(step: &FailedStep) -> String {
         "certificate verify failed",
         "ssl certificate problem",
         "unable to get local issuer",
+        "certificate signed by unknown authority",
     ]) {
         "a proxy here signs TLS itself: put its certificate authority into the host's bundle (update-ca-certificates), or name a bundle in SSL_CERT_FILE; silo hands it to the build as a secret".to_string()
     } else if wants_network(&log) {
@@ -166,7 +178,7 @@ mod tests {
         Some(Mismatch { file: file.to_string(), expected: expected.to_string(), found: found.to_string() })
     }
 
-    /// The texts are what the programs print: silo's installer, npm 10, pip 23.
+    /// The texts are what the programs print: silo's installer, npm 10, pip 23, go 1.19 to 1.25.
     #[test]
     fn wrong_digests_are_read_from_what_each_program_says() {
         let ours = "curl\nsilo-mismatch\thttps://a.test/x\tsha256:aa\tsha256:bb\nsilo: the checksum of https://a.test/x is sha256:bb, not sha256:aa";
@@ -178,6 +190,13 @@ mod tests {
         assert_eq!(read(&one), is("a wheel of PyPI", &format!("sha256:{a}"), &format!("sha256:{c}")));
         let two = format!("        Expected sha256 {a}\n        Expected     or {b}\n             Got        {c}\n");
         assert_eq!(read(&two), is("the package", &format!("sha256:{a} or sha256:{b}"), &format!("sha256:{c}")));
+        let go = |name: &str| {
+            format!(
+                "go: downloading x\nverifying {name}: checksum mismatch\n\tdownloaded: h1:cc=\n\tgo.sum:     h1:bb=\n\nSECURITY ERROR\n"
+            )
+        };
+        assert_eq!(read(&go("a.test/x@v1.2.0")), is("a.test/x@v1.2.0 of Go", "h1:bb=", "h1:cc="));
+        assert_eq!(read(&go("a.test/x@v1.2.0/go.mod")), is("go.mod of a.test/x@v1.2.0", "h1:bb=", "h1:cc="));
         for other in ["", "silo-mismatch\ta\tb", "Expected sha256 aa\nGot bb", &format!("Expected sha256 {a}\n"), "make: *** wanted x"] {
             assert_eq!(read(other), None, "{other}");
         }

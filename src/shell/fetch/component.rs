@@ -6,11 +6,12 @@ use silo::lock::npm::{Root, Track, choose, instead, refusal, track};
 use silo::lock::template::{Values, expand, mentions};
 use silo::lock::time::{Cutoff, Time};
 use silo::lock::version::{Request, matches};
-use silo::lock::{Artifact, Trust, apt, checksum, pypi as wheels};
+use silo::lock::{Artifact, Trust, apt, checksum, go as modules, pypi as wheels};
 
 use silo::spec::{Arch, Checksum, PackageRequest, Step, Template, Versions};
 
 use super::index::{self, Listed};
+use super::resolve::toolchain;
 use super::session::{Session, Whose};
 use super::{file, pypi};
 
@@ -73,6 +74,7 @@ impl Recipe<'_> {
         let request = Request::parse(self.request.unwrap_or("latest"));
         let npm = self.packages(|step| if let Step::Npm { packages } = step { Some(packages) } else { None });
         let pip = self.packages(|step| if let Step::Pip { packages } = step { Some(packages) } else { None });
+        let go = self.packages(|step| if let Step::Go { packages } = step { Some(packages) } else { None });
         let apt: Vec<&String> =
             self.steps.iter().filter_map(|step| if let Step::Apt { packages } = step { Some(packages) } else { None }).flatten().collect();
         let mut found =
@@ -99,6 +101,28 @@ impl Recipe<'_> {
                 found.released = solution.released.get(&name).copied();
             }
             found.artifacts.extend(solution.wheels);
+        }
+        if !go.is_empty() {
+            let solution = self.modules(session, &go, version.as_deref()).await?;
+            if version.is_none() {
+                let leader = go.iter().find(|package| leads(package));
+                let alone = || go.first().filter(|_| npm.is_empty() && pip.is_empty());
+                let of = |package: &PackageRequest| -> Result<Option<(String, Option<Time>)>, String> {
+                    Ok(main_version(&solution, &self.fill(&package.name, Arch::Amd64, None)?))
+                };
+                if let Some((named, released)) = leader.copied().map_or(Ok(None), of)? {
+                    (version, found.released) = (Some(named), released);
+                } else if let Some((named, released)) = alone().copied().map_or(Ok(None), of)? {
+                    (found.version, found.released) = (named, released);
+                }
+            }
+            let summed = session.modules.sums(&session.client, session.go_endpoint().await?, &solution).await?;
+            found.artifacts.extend(summed.artifacts);
+            found.fallbacks.extend(summed.fallback.map(|reason| {
+                format!(
+                    "the checksums of its modules are those of what was seen first, since the checksum database cannot be read: {reason}"
+                )
+            }));
         }
         let listed = match (&version, self.versions) {
             (None, Some(versions)) => self.listed(session, versions, &request, &mut found).await?,
@@ -130,7 +154,8 @@ impl Recipe<'_> {
             let first =
                 packages.iter().find(|package| apt.first().is_some_and(|name| name.split('=').next() == Some(package.name.as_str())));
             let full = first.and_then(|package| package.versions.values().next()).cloned().unwrap_or_default();
-            let alone = npm.is_empty() && pip.is_empty() && !self.steps.iter().any(|step| matches!(step, Step::Download { .. }));
+            let alone =
+                npm.is_empty() && pip.is_empty() && go.is_empty() && !self.steps.iter().any(|step| matches!(step, Step::Download { .. }));
             if alone {
                 fits(&request, first.map_or("", |package| package.name.as_str()), &full)?;
                 found.version = apt::upstream(&full).to_string();
@@ -226,6 +251,46 @@ impl Recipe<'_> {
         pypi::wheels(&session.client, session.pypi_endpoint().await?, &roots, &target).await
     }
 
+    /// The modules that packages of Go are built from.
+    async fn modules(
+        &self,
+        session: &Session<'_>,
+        packages: &[&PackageRequest],
+        version: Option<&str>,
+    ) -> Result<modules::Solution, String> {
+        let asked = version.or(self.request);
+        let mut roots = Vec::new();
+        for package in packages {
+            let names: BTreeSet<String> =
+                Arch::ALL.into_iter().map(|arch| self.fill(&package.name, arch, version)).collect::<Result<_, _>>()?;
+            let Some(name) = names.first().filter(|_| names.len() == 1) else {
+                return Err("the path of a package of Go cannot depend on the architecture".to_string());
+            };
+            // Modules have a `v` before their versions, and requests need none.
+            let written = Template(package.version.0.strip_prefix('v').unwrap_or(&package.version.0).to_string());
+            roots.push(modules::Root { package: name.clone(), request: self.fill(&written, Arch::Amd64, asked)? });
+        }
+        let endpoint = session.go_endpoint().await?;
+        let target = modules::Target { toolchain: toolchain(session).await, cutoff: self.cutoff };
+        session.modules.solve(&session.client, endpoint, &roots, &target).await
+    }
+
+    /// The component's version by its packages of Go alone, and when that was made; nothing else is looked up.
+    pub(super) async fn go_version(&self, session: &Session<'_>) -> Result<(String, Option<Time>), String> {
+        let packages = self.packages(|step| if let Step::Go { packages } = step { Some(packages) } else { None });
+        let solution = self.modules(session, &packages, None).await?;
+        let leader = packages.iter().find(|package| package.version.0.contains("%{version}")).or(packages.first());
+        let name = leader.map_or(Ok(String::new()), |leader| self.fill(&leader.name, Arch::Amd64, None))?;
+        main_version(&solution, &name).ok_or_else(|| format!("there is no module for {name}"))
+    }
+
+    /// The version of each package of Go, by its path; nothing else is looked up.
+    pub(super) async fn go_versions(&self, session: &Session<'_>) -> Result<BTreeMap<String, String>, String> {
+        let packages = self.packages(|step| if let Step::Go { packages } = step { Some(packages) } else { None });
+        let solution = self.modules(session, &packages, None).await?;
+        Ok(solution.roots.into_iter().map(|(package, module)| (package, modules::bare(&module.version).to_string())).collect())
+    }
+
     /// The version by the list of versions, and the list. A version that is written out needs none, unless it is the beginning of others.
     async fn listed(
         &self,
@@ -289,10 +354,18 @@ impl Recipe<'_> {
     }
 }
 
+/// The version of a package's module, without its `v`, and when it was made.
+fn main_version(solution: &modules::Solution, package: &str) -> Option<(String, Option<Time>)> {
+    let module = solution.roots.get(package)?;
+    Some((modules::bare(&module.version).to_string(), solution.released.get(package).copied()))
+}
+
 fn all_templates(step: &Step) -> Vec<&Template> {
     match step {
         Step::Download { url, to: _, strip: _, checksum: _ } => vec![url],
-        Step::Npm { packages } | Step::Pip { packages } => packages.iter().flat_map(|package| [&package.name, &package.version]).collect(),
+        Step::Npm { packages } | Step::Pip { packages } | Step::Go { packages } => {
+            packages.iter().flat_map(|package| [&package.name, &package.version]).collect()
+        }
         Step::Bin { name: _, target } => vec![target],
         Step::Apt { packages: _ } | Step::Copy { .. } | Step::Run(_) | Step::Path { folders: _ } | Step::Env { .. } => Vec::new(),
     }

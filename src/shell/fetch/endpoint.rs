@@ -78,6 +78,34 @@ impl Surroundings {
         self.mirrors.registry(Registry::Pypi).or_else(|| self.variable("PIP_INDEX_URL")).map(str::trim)
     }
 
+    /// A setting of Go's by what is stronger than its own word: a variable, or the user's file. Source: go's documentation, "Environment
+    /// variables", GOENV.
+    pub fn go_setting(&self, name: &str) -> Option<String> {
+        if let Some(value) = self.variable(name) {
+            return Some(value.to_string());
+        }
+        let file = match self.variable("GOENV") {
+            Some("off") => return None,
+            Some(file) => PathBuf::from(file),
+            None => {
+                let home = || self.home().map(|home| home.join(".config"));
+                self.variable("XDG_CONFIG_HOME").map(PathBuf::from).or_else(home)?.join("go/env")
+            }
+        };
+        let text = std::fs::read_to_string(file).ok()?;
+        let mut settings = text.lines().filter_map(|line| line.trim().split_once('='));
+        settings.find(|(key, value)| *key == name && !value.is_empty()).map(|(_, value)| value.to_string())
+    }
+
+    /// Where modules of Go are by what is stronger than Go's own word: the configuration's mirror, else the first server of a list of Go's
+    /// settings. The list when no entry of it is one.
+    pub fn go_proxy(&self) -> Option<Result<String, String>> {
+        if let Some(mirror) = self.mirrors.registry(Registry::Go) {
+            return Some(Ok(mirror.to_string()));
+        }
+        self.go_setting("GOPROXY").map(|list| first_server(&list))
+    }
+
     /// The folder of the HTTP cache.
     pub fn cache(&self) -> Option<PathBuf> {
         let caches = match self.variable("XDG_CACHE_HOME") {
@@ -90,7 +118,7 @@ impl Surroundings {
     /// What a program prints, within half a minute. It runs outside of any project, since both npm and Python take orders from the files
     /// of the folder that they are started in. Since it takes longer than everything else together, its answer is kept for some minutes,
     /// as long as the program, what configures it and its variables are the same.
-    async fn ask(&self, program: &str, arguments: &[&str]) -> Option<String> {
+    pub(super) async fn ask(&self, program: &str, arguments: &[&str]) -> Option<String> {
         let cache = self.cache().map(Cache::new);
         let key = self.question(program, arguments);
         if let (Some(cache), Some(key)) = (&cache, &key)
@@ -233,6 +261,13 @@ impl NpmEndpoint {
         let registry = scope.and_then(|scope| self.scopes.get(scope)).unwrap_or(&self.registry);
         format!("{registry}{package}/-/{bare}-{version}.tgz")
     }
+}
+
+/// The first entry of a list of Go's proxies that can be asked: others stand for repositories, for nothing, or for a folder. The list when
+/// there is none. Source: go.dev/ref/mod, "Environment variables", GOPROXY.
+pub(super) fn first_server(list: &str) -> Result<String, String> {
+    let found = list.split([',', '|']).map(str::trim).find(|entry| entry.starts_with("https://") || entry.starts_with("http://"));
+    found.map(str::to_string).ok_or_else(|| list.to_string())
 }
 
 fn slash(url: &str) -> String {

@@ -14,6 +14,7 @@ use tokio::sync::OnceCell;
 use super::archive::places;
 use super::client::{Ask, Client};
 use super::endpoint::{NpmEndpoint, Surroundings, pypi as index};
+use super::go::GoEndpoint;
 use super::session::words;
 use super::{FetchError, chain, npm, pypi};
 
@@ -25,6 +26,7 @@ pub struct Getter<'a> {
     distributions: Vec<&'a Distribution>,
     npm: OnceCell<Result<NpmEndpoint, String>>,
     pypi: OnceCell<Result<String, String>>,
+    go: OnceCell<Result<GoEndpoint, String>>,
     archives: OnceCell<Vec<String>>,
 }
 
@@ -78,7 +80,15 @@ impl Drop for Draft {
 impl<'a> Getter<'a> {
     /// A getter that knows nothing yet.
     pub fn new(client: &'a Client<'a>, surroundings: &'a Surroundings, distributions: Vec<&'a Distribution>) -> Getter<'a> {
-        Getter { client, surroundings, distributions, npm: OnceCell::new(), pypi: OnceCell::new(), archives: OnceCell::new() }
+        Getter {
+            client,
+            surroundings,
+            distributions,
+            npm: OnceCell::new(),
+            pypi: OnceCell::new(),
+            go: OnceCell::new(),
+            archives: OnceCell::new(),
+        }
     }
 
     /// The archives of the distributions.
@@ -90,6 +100,12 @@ impl<'a> Getter<'a> {
             all.filter(|uri| seen.insert(uri.clone())).collect()
         };
         self.archives.get_or_init(find).await
+    }
+
+    /// Where modules of Go are.
+    async fn go(&self) -> Result<&GoEndpoint, String> {
+        let find = || async { GoEndpoint::find(self.surroundings).await.map_err(words) };
+        self.go.get_or_init(find).await.as_ref().map_err(String::clone)
     }
 
     /// Fetches a file into its place; the folder has to exist, and `draft` makes names of files beside it that nobody else uses. `moved`
@@ -134,6 +150,8 @@ impl<'a> Getter<'a> {
                     other => other,
                 }
             }
+            Place::Archive(module) => get(self.go().await?.version(module, "zip")?, Ask::default()).await,
+            Place::Requirements(module) => get(self.go().await?.version(module, "mod")?, Ask::default()).await,
             Place::Package { path } => {
                 let mut found = None;
                 for archive in self.archives().await {

@@ -9,6 +9,7 @@ use silo::lock::package::of_components;
 use silo::lock::time::{Cutoff, Time};
 use silo::lock::version::{Request, compare};
 use silo::lock::{self, ImageDigests, Lock, LockedBase, LockedComponent, LockedLayer, Package, Query};
+use silo::plan;
 use silo::problem::{Code, Problem, Problems};
 use silo::source::Span;
 use silo::spec::{Arch, BaseFrom, Component, ComponentId, ImageSpec, Kind, LockPolicy, Name, Step};
@@ -18,7 +19,7 @@ use super::client::{Client, Freshness, Servers};
 use super::component::{Found, Recipe};
 use super::endpoint::Surroundings;
 use super::packages;
-use super::session::{Event, Kept, Session, Whose};
+use super::session::{Event, Kept, Looked, Session, Whose};
 
 /// Which answers of an old lock are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,6 +147,11 @@ async fn obstacle(session: &Session<'_>, steps: &[Step], whose: Whose) -> Option
                     "check the network, and HTTPS_PROXY when there is a proxy; PIP_INDEX_URL, or `index-url` in pip.conf, names another index",
                 )
             }
+            Step::Go { packages: _ } => unreachable(
+                &session.client,
+                session.go_endpoint().await.ok()?.proxy(),
+                "check the network, and HTTPS_PROXY when there is a proxy; GOPROXY, or `mirror go`, names another server of modules",
+            ),
             Step::Apt { packages: _ } => session.stock(whose).await.err().map(|reason| Problem::new(Code::Unresolved, reason)),
             Step::Download { .. } | Step::Copy { .. } | Step::Run { .. } | Step::Bin { .. } | Step::Path { .. } | Step::Env { .. } => None,
         };
@@ -187,7 +193,16 @@ pub async fn resolve(
         };
         old.filter(|old| !again(old) && !rebased(spec, query, old) && lock::change(query, old).is_none())
     };
-    let session = Session::new(client, options.surroundings, spec, staying(spec, old, &options.update), progress);
+    let toolchain = queries.iter().find_map(|query| match query {
+        Query::Component { id, request: _, installs: _, options: _ } if plan::go_client().as_ref() == Some(id) => {
+            kept(query)?.component(id).map(|component| component.version.clone())
+        }
+        Query::Component { .. } | Query::Base { .. } | Query::Fetch { .. } | Query::Layer { .. } => None,
+        Query::Packages { .. } | Query::FetchPackages { .. } => None,
+    });
+    let staying = Kept { toolchain, ..staying(spec, old, &options.update) };
+    let cutoffs = |id: &ComponentId| options.cutoff(Some(id));
+    let session = Session::new(client, options.surroundings, spec, staying, &cutoffs, progress);
 
     let (mut base, mut fetch) = (None, None);
     let (mut layers, mut components): (Vec<LockedLayer>, Vec<LockedComponent>) = (Vec::new(), Vec::new());
@@ -327,7 +342,7 @@ fn staying(spec: &ImageSpec, old: Option<&Lock>, update: &Update) -> Kept {
     };
     let (image, fetch) = (of(Whose::Image, &old.packages), of(Whose::Fetch, &old.fetch_packages));
     let snapshots = if image.is_empty() && fetch.is_empty() { BTreeSet::new() } else { old.snapshots.iter().copied().collect() };
-    Kept { image, fetch, snapshots }
+    Kept { image, fetch, snapshots, toolchain: None }
 }
 
 enum Answer {
@@ -383,7 +398,12 @@ async fn answer(
             Some(component) => (Some(Answer::Component(component.clone())), Vec::new()),
             None => {
                 let cutoff = options.cutoff(Some(id));
-                let (answer, said) = component(session, query, id, cutoff).await;
+                let (answer, said) = if plan::go_client().as_ref() == Some(id) {
+                    let (found, said) = go_client(session).await;
+                    (found.clone().map(Answer::Component), said.clone())
+                } else {
+                    component(session, query, id, cutoff).await
+                };
                 let before = known.filter(|lock| lock::change(query, lock).is_none()).and_then(|lock| lock.component(id));
                 match before.filter(|before| !cutoff.allows(before.released)) {
                     Some(before) if is_older(&answer, before) => match component(session, query, id, Cutoff::NONE).await {
@@ -467,12 +487,41 @@ async fn layer(session: &Session<'_>, query: &Query, name: Option<&Name>, cutoff
 
 /// Whether the steps download files of a version without asking anybody which versions there are.
 pub(super) fn has_no_index(steps: &[Step]) -> bool {
-    let indexed = steps.iter().any(|step| matches!(step, Step::Npm { .. } | Step::Pip { .. } | Step::Apt { .. }));
+    let indexed = steps.iter().any(|step| matches!(step, Step::Npm { .. } | Step::Pip { .. } | Step::Go { .. } | Step::Apt { .. }));
     let versioned = |step: &Step| match step {
         Step::Download { url, .. } => lock::template::mentions(url, "%{version}"),
         _ => false,
     };
     !indexed && steps.iter().any(versioned)
+}
+
+/// A component that is being looked up.
+type Looking<'a> = Pin<Box<dyn Future<Output = (Option<Answer>, Vec<Problem>)> + 'a>>;
+
+/// The client that compiles packages of Go, looked up once: which versions of modules can be built depends on it.
+async fn go_client<'s>(session: &'s Session<'_>) -> &'s Looked {
+    let look = || async {
+        let Some(id) = plan::go_client() else { return (None, Vec::new()) };
+        let queries = lock::queries(session.spec);
+        let is = |query: &&Query| matches!(query, Query::Component { id: found, .. } if *found == id);
+        let Some(query) = queries.iter().find(is) else { return (None, Vec::new()) };
+        // It may be installed with a client of its own, and a component's look-up is what asks for this one.
+        let found: Looking<'_> = Box::pin(component(session, query, &id, (session.cutoffs)(&id)));
+        let (answer, said) = found.await;
+        match answer {
+            Some(Answer::Component(component)) => (Some(component), said),
+            Some(Answer::Base(_) | Answer::Fetch(_) | Answer::Layer(_)) | None => (None, said),
+        }
+    };
+    session.toolchain.get_or_init(look).await
+}
+
+/// The version of the client that compiles packages of Go; `None` when there is none to be found.
+pub(super) async fn toolchain(session: &Session<'_>) -> Option<String> {
+    match &session.kept.toolchain {
+        Some(kept) => Some(kept.clone()),
+        None => go_client(session).await.0.as_ref().map(|client| client.version.clone()),
+    }
 }
 
 async fn component(session: &Session<'_>, query: &Query, id: &ComponentId, cutoff: Cutoff) -> (Option<Answer>, Vec<Problem>) {

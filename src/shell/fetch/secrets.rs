@@ -37,6 +37,7 @@ pub fn secrets(surroundings: &Surroundings, bundle: Option<PathBuf>, archives: &
         ("ca", bundle.and_then(file)),
         ("npmrc", made(npm(surroundings, keep))),
         ("pip", pip(surroundings, keep)),
+        ("go", made(go(surroundings, keep))),
         ("netrc", netrc(surroundings).filter(|_| logins).and_then(file)),
         ("apt", made(archives.concat())),
         ("mirrors", made(surroundings.mirrors.lines())),
@@ -91,6 +92,15 @@ fn pip(surroundings: &Surroundings, keep: Keep) -> Option<Secret> {
         (None, Some((text, file))) => Some(Secret { bytes: text.into_bytes(), file: Some(file) }),
         (None, None) => None,
     }
+}
+
+/// Go's settings: where it fetches modules from. They are checked by the lock, wherever that is.
+fn go(surroundings: &Surroundings, keep: Keep) -> String {
+    let proxy = match keep {
+        Keep::Nothing => surroundings.go_proxy().and_then(Result::ok),
+        Keep::Logins => surroundings.mirrors.registry(Registry::Go).map(str::to_string),
+    };
+    proxy.map(|proxy| format!("GOPROXY={proxy}\n")).unwrap_or_default()
 }
 
 /// The text of a pip.conf with another index: what its sections say of that is left out. Source: pip's documentation, "Configuration".

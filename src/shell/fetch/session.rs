@@ -5,15 +5,16 @@ use std::sync::{Arc, Mutex};
 
 use silo::lock::package::Package;
 use silo::lock::time::{Cutoff, Time};
-use silo::lock::{self, AptPackage, pypi::Target};
+use silo::lock::{self, AptPackage, LockedComponent, pypi::Target};
 use silo::problem::Problem;
-use silo::spec::{Arch, Distribution, ImageSpec};
+use silo::spec::{Arch, ComponentId, Distribution, ImageSpec};
 use tokio::sync::OnceCell;
 
 use super::archive::{Stock, Suite, open, open_updates};
 use super::chain;
 use super::client::Client;
 use super::endpoint::{NpmEndpoint, Surroundings, Transport, pypi};
+use super::go::{GoEndpoint, Modules};
 use super::npm::Npm;
 
 /// Something that happened while looking things up.
@@ -49,9 +50,19 @@ pub struct Session<'a> {
     npm_endpoint: OnceCell<Result<NpmEndpoint, String>>,
     npm_client: OnceCell<Result<Client<'a>, String>>,
     pypi_endpoint: OnceCell<Result<String, String>>,
+    go_endpoint: OnceCell<Result<GoEndpoint, String>>,
+    /// What is known of Go's modules.
+    pub(super) modules: Modules,
+    /// How old the versions of components have to be.
+    pub(super) cutoffs: &'a (dyn Fn(&ComponentId) -> Cutoff + Sync),
+    /// The client that compiles packages of Go, as it is looked up.
+    pub(super) toolchain: OnceCell<Looked>,
     /// The image's distribution and the fetch stage's; the second is not used when they are the same.
     archives: [Shelf; 2],
 }
+
+/// What a component was found to be, and what is to be said of it.
+pub(super) type Looked = (Option<LockedComponent>, Vec<Problem>);
 
 /// Packages of the distribution that are locked and stay, as long as nothing that is new needs others.
 #[derive(Clone, Debug, Default)]
@@ -62,6 +73,8 @@ pub struct Kept {
     pub fetch: Vec<Package>,
     /// Of which states of the archive they are.
     pub snapshots: BTreeSet<Time>,
+    /// The version of the client that compiles packages of Go, when that stays.
+    pub toolchain: Option<String>,
 }
 
 impl Kept {
@@ -100,6 +113,7 @@ impl<'a> Session<'a> {
         surroundings: &'a Surroundings,
         spec: &'a ImageSpec,
         kept: Kept,
+        cutoffs: &'a (dyn Fn(&ComponentId) -> Cutoff + Sync),
         progress: &'a (dyn Fn(Event) + Sync),
     ) -> Session<'a> {
         Session {
@@ -112,6 +126,10 @@ impl<'a> Session<'a> {
             npm_endpoint: OnceCell::new(),
             npm_client: OnceCell::new(),
             pypi_endpoint: OnceCell::new(),
+            go_endpoint: OnceCell::new(),
+            modules: Modules::default(),
+            cutoffs,
+            toolchain: OnceCell::new(),
             archives: Default::default(),
         }
     }
@@ -146,6 +164,14 @@ impl<'a> Session<'a> {
 
     pub(super) async fn pypi_endpoint(&self) -> Result<&str, String> {
         self.pypi_endpoint.get_or_init(|| async { pypi(self.surroundings).await.map_err(words) }).await.as_deref().map_err(String::clone)
+    }
+
+    pub(super) async fn go_endpoint(&self) -> Result<&GoEndpoint, String> {
+        self.go_endpoint
+            .get_or_init(|| async { GoEndpoint::find(self.surroundings).await.map_err(words) })
+            .await
+            .as_ref()
+            .map_err(String::clone)
     }
 
     fn distribution(&self, whose: Whose) -> (&Distribution, &Shelf) {

@@ -20,6 +20,7 @@ pub(super) fn clients(steps: &[Step]) -> BTreeSet<ComponentId> {
     let client = |step: &Step| match step {
         Step::Npm { packages: _ } => Name::new("npm"),
         Step::Pip { packages: _ } => Name::new("pip"),
+        Step::Go { packages: _ } => Name::new("go"),
         Step::Apt { .. }
         | Step::Download { .. }
         | Step::Copy { .. }

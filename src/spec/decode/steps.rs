@@ -25,6 +25,7 @@ impl Decoder<'_> {
             "download" => self.download(node, scope, options).into_iter().collect(),
             "npm" => self.packages(node, scope, options, npm_name).map(|packages| Step::Npm { packages }).into_iter().collect(),
             "pip" => self.packages(node, scope, options, pip_name).map(|packages| Step::Pip { packages }).into_iter().collect(),
+            "go" => self.packages(node, scope, options, go_name).map(|packages| Step::Go { packages }).into_iter().collect(),
             "copy" => self.copy(node).into_iter().collect(),
             "run" => self.hook(node, RunAs::Root, Some((scope, options))).map(Step::Run).into_iter().collect(),
             "bin" => self.bin(node, scope, options).into_iter().collect(),
@@ -41,7 +42,7 @@ impl Decoder<'_> {
             }
             "env" => self.step_env(node, options),
             other => {
-                let words = ["apt", "download", "npm", "pip", "copy", "run", "bin", "path", "env"];
+                let words = ["apt", "download", "npm", "pip", "go", "copy", "run", "bin", "path", "env"];
                 let help = super::text::suggestion(other, &words);
                 self.problem(Problem::new(Code::UnknownNode, format!("`{other}` is not a step")).at(node.name_span, "").help(help));
                 Vec::new()
@@ -311,4 +312,17 @@ fn pip_name(name: &str) -> bool {
             && part.chars().all(|c| c.is_ascii_alphanumeric() || "._-%{}".contains(c))
     };
     fits(project) && extras.split(',').all(|extra| fits(extra.trim()))
+}
+
+/// A package of Go: a path that begins with a host, without what leads out of it. `%{…}` may stand in it. Source: go.dev/ref/mod, "Module
+/// paths".
+fn go_name(name: &str) -> bool {
+    let fits = |part: &str| {
+        !part.is_empty()
+            && !part.starts_with(['.', '-'])
+            && !part.ends_with('.')
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || "._~-%{}".contains(c))
+    };
+    let host = name.split('/').next().unwrap_or_default();
+    host.contains('.') && name.split('/').all(fits)
 }
