@@ -249,6 +249,7 @@ const WORDS: &[(&str, &str)] = &[
     ("docker", "a backend"),
     ("npm", "a step, and the client that it needs"),
     ("pip", "a step, and the client that it needs"),
+    ("cargo", "a step, and the client that it needs"),
     ("memory", "a limit of `resources`"),
     ("node", "a node of a document"),
     ("git", "git's own files and settings, which a container gets"),

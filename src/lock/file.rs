@@ -39,6 +39,13 @@ pub enum Place {
         /// The file's name.
         file: String,
     },
+    /// In the registry of crates.
+    Crate {
+        /// Its name.
+        name: String,
+        /// Its version.
+        version: String,
+    },
     /// In the distribution's archive.
     Package {
         /// Its path below the archive's address.
@@ -53,6 +60,7 @@ impl Place {
             Place::Url(url) => url.clone(),
             Place::Npm { name, version } => format!("{name}@{version} of npm"),
             Place::Wheel { project: _, file } => format!("{file} of PyPI"),
+            Place::Crate { name, version } => format!("the crate {name} {version}"),
             Place::Package { path } => format!("{} of the distribution", path.rsplit('/').next().unwrap_or(path)),
         }
     }
@@ -71,6 +79,11 @@ impl Artifact {
                 digest: Digest::new(Algorithm::Sha256, sha256),
                 arch: *arch,
                 place: Place::Wheel { project: name.clone(), file: file.clone() },
+            }),
+            Artifact::Crate { name, version, role: _, sha256 } => Some(PinnedFile {
+                digest: Digest::new(Algorithm::Sha256, sha256),
+                arch: None,
+                place: Place::Crate { name: name.clone(), version: version.clone() },
             }),
         }
     }

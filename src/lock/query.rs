@@ -7,7 +7,10 @@ use super::complete::lacking;
 use super::package::{flaw, of_components};
 use super::template::mentions;
 use super::{Lock, LockedBase, Package};
-use crate::spec::{Arch, Base, BaseFrom, Checksum, Component, ComponentId, Distribution, ImageSpec, Install, Name, Step, Template};
+use crate::spec::{
+    Arch, Base, BaseFrom, Checksum, Component, ComponentId, Distribution, Features, ImageSpec, Install, Name, PackageRequest, Step,
+    Template,
+};
 
 /// One thing to look up. Two queries that are equal have the same answer on the same day.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,12 +124,13 @@ fn component_query(component: &Component) -> Query {
 /// The steps that need looking up, stripped of what has no part in it, in an order that is not the written one.
 fn lookups(steps: &[Step]) -> Vec<Step> {
     let mut apt = BTreeSet::new();
-    let (mut npm, mut pip, mut downloads) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut npm, mut pip, mut cargo, mut downloads) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for step in steps {
         match step {
             Step::Apt { packages } => apt.extend(packages.iter().cloned()),
             Step::Npm { packages } => npm.extend(packages.iter().cloned()),
             Step::Pip { packages } => pip.extend(packages.iter().cloned()),
+            Step::Cargo { packages, features: _ } => cargo.extend(packages.iter().cloned()),
             Step::Download { url, to: _, strip: _, checksum } => {
                 downloads.push(Step::Download { url: url.clone(), to: None, strip: 0, checksum: checksum.clone() });
             }
@@ -137,6 +141,8 @@ fn lookups(steps: &[Step]) -> Vec<Step> {
     npm.dedup();
     pip.sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
     pip.dedup();
+    cargo.sort_by(|a: &PackageRequest, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
+    cargo.dedup();
     downloads.sort_by_key(describe);
     downloads.dedup();
     let mut out = Vec::new();
@@ -149,13 +155,18 @@ fn lookups(steps: &[Step]) -> Vec<Step> {
     if !pip.is_empty() {
         out.push(Step::Pip { packages: pip });
     }
+    if !cargo.is_empty() {
+        out.push(Step::Cargo { packages: cargo, features: Features::default() });
+    }
     out.extend(downloads);
     out
 }
 
 fn templates(step: &Step) -> Vec<&Template> {
     match step {
-        Step::Npm { packages } | Step::Pip { packages } => packages.iter().flat_map(|package| [&package.name, &package.version]).collect(),
+        Step::Npm { packages } | Step::Pip { packages } | Step::Cargo { packages, features: _ } => {
+            packages.iter().flat_map(|package| [&package.name, &package.version]).collect()
+        }
         Step::Download { url, to: _, strip: _, checksum } => {
             let mut list = vec![url];
             match checksum {
@@ -205,10 +216,9 @@ pub(super) fn from_word(from: BaseFrom) -> &'static str {
 fn describe(step: &Step) -> Vec<String> {
     match step {
         Step::Apt { packages } => ["apt".to_string()].into_iter().chain(packages.iter().cloned()).collect(),
-        Step::Npm { packages } | Step::Pip { packages } => {
-            let word = if matches!(step, Step::Npm { .. }) { "npm" } else { "pip" };
-            packages.iter().flat_map(|package| [word.to_string(), package.name.0.clone(), package.version.0.clone()]).collect()
-        }
+        Step::Npm { packages } => describe_packages("npm", packages),
+        Step::Pip { packages } => describe_packages("pip", packages),
+        Step::Cargo { packages, features: _ } => describe_packages("cargo", packages),
         Step::Download { url, to: _, strip: _, checksum } => {
             let mut words = vec!["download".to_string(), url.0.clone()];
             match checksum {
@@ -222,6 +232,10 @@ fn describe(step: &Step) -> Vec<String> {
         }
         Step::Copy { .. } | Step::Run(_) | Step::Bin { .. } | Step::Path { .. } | Step::Env { .. } => Vec::new(),
     }
+}
+
+fn describe_packages(word: &str, packages: &[PackageRequest]) -> Vec<String> {
+    packages.iter().flat_map(|package| [word.to_string(), package.name.0.clone(), package.version.0.clone()]).collect()
 }
 
 /// Length-prefixed, so that no two lists of words have the same preimage.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::query::{arch_named, from_word};
 use super::time::Time;
-use super::{AptPackage, Artifact, Lock, LockedBase, LockedComponent, LockedLayer, NpmPackage, Trust};
+use super::{AptPackage, Artifact, CrateRole, Lock, LockedBase, LockedComponent, LockedLayer, NpmPackage, Trust, crates};
 use crate::document::{self, Node, Value};
 use crate::problem::{Code, Problem, Problems};
 use crate::source::{SourceId, Span};
@@ -162,6 +162,13 @@ fn artifact_node(artifact: &Artifact) -> Build {
         }
         Artifact::Wheel { name, version, file, arch, sha256 } => {
             arch_property(node("wheel").argument(name).argument(version).property("file", file), *arch).property("sha256", sha256)
+        }
+        Artifact::Crate { name, version, role, sha256 } => {
+            let build = node("crate").argument(name).argument(version).property("sha256", sha256);
+            match role {
+                CrateRole::Program => build.flag("program"),
+                CrateRole::Dependency => build,
+            }
         }
     }
 }
@@ -482,6 +489,22 @@ impl Reader {
                 arch: self.arch(node)?,
                 sha256: self.sha256(node)?,
             }),
+            "crate" => {
+                let role = match node.property("program").map(|entry| (&entry.value, entry.span)) {
+                    None => CrateRole::Dependency,
+                    Some((Value::Bool(true), _)) => CrateRole::Program,
+                    Some((_, span)) => {
+                        self.problem("`program` is `#true`, or not there", span);
+                        return None;
+                    }
+                };
+                let (name, version) = (self.argument(node, 0)?, self.argument(node, 1)?);
+                if !crates::is_name(&name) || !crates::is_version(&version) {
+                    self.problem("this is not a crate's name and version", node.span);
+                    return None;
+                }
+                Some(Artifact::Crate { name, version, role, sha256: self.sha256(node)? })
+            }
             word => {
                 self.problem(format!("silo.lock knows no artefact `{word}`"), node.name_span);
                 None

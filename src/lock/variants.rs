@@ -53,7 +53,7 @@ pub fn union(first: &ImageSpec, others: &[ImageSpec]) -> (ImageSpec, Problems) {
 }
 
 fn downloads(steps: &[Step]) -> Vec<&Step> {
-    steps.iter().filter(|step| matches!(step, Step::Download { .. } | Step::Npm { .. } | Step::Pip { .. })).collect()
+    steps.iter().filter(|step| matches!(step, Step::Download { .. } | Step::Npm { .. } | Step::Pip { .. } | Step::Cargo { .. })).collect()
 }
 
 /// The problem of a component of which different things are asked.

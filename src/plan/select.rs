@@ -18,6 +18,11 @@ pub fn pip_client() -> Option<ComponentId> {
     Name::new("pip").map(|name| ComponentId { kind: Kind::Client, name })
 }
 
+/// The client that compiles crates.
+pub fn cargo_client() -> Option<ComponentId> {
+    Name::new("cargo").map(|name| ComponentId { kind: Kind::Client, name })
+}
+
 /// A component's smoke test, to be run in the finished image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SmokeTest {
@@ -120,13 +125,14 @@ pub fn needs(component: &PinnedComponent) -> BTreeSet<ComponentId> {
     needs
 }
 
-/// The client that steps are installed with: npm's when there is an npm step, else PyPI's.
+/// The clients that steps are installed with.
 pub fn clients_of<'a>(steps: impl IntoIterator<Item = &'a Step>) -> BTreeSet<ComponentId> {
     let mut clients = BTreeSet::new();
     for step in steps {
         match step {
             Step::Npm { packages: _ } => clients.extend(npm_client()),
             Step::Pip { packages: _ } => clients.extend(pip_client()),
+            Step::Cargo { packages: _, features: _ } => clients.extend(cargo_client()),
             Step::Apt { .. }
             | Step::Download { .. }
             | Step::Copy { .. }

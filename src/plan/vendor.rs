@@ -1,6 +1,6 @@
 //! Files beside a recipe: what its steps would download, for a builder without a network.
 //!
-//! The installers look for them in `vendor/` of the recipe's folder: `HASH` is a file of a URL or a package of the distribution,
+//! The installers look for them in `vendor/` of the recipe's folder: `HASH` is a file of a URL, a crate or a package of the distribution,
 //! `HASH/NAME.whl` a wheel, `HASH.tgz` a package of npm, where the hash is that of the lock in hexadecimal. They are in no plan and no identity, which have the hashes themselves.
 
 use std::collections::BTreeMap;
@@ -30,7 +30,7 @@ impl Plan {
             for file in downloads {
                 let Some(digest) = file.digest.as_ref().filter(|_| file.arch.is_none_or(|only| only == arch)) else { continue };
                 let path = match &file.place {
-                    Place::Url(_) | Place::Package { path: _ } => digest.hex.clone(),
+                    Place::Url(_) | Place::Crate { name: _, version: _ } | Place::Package { path: _ } => digest.hex.clone(),
                     Place::Npm { name: _, version: _ } => format!("{}.tgz", digest.hex),
                     // Whoever writes locks does not choose where files go.
                     Place::Wheel { project: _, file } if !is_name(file) => continue,
@@ -60,7 +60,8 @@ pub fn scripts(image: &LockedImage, target: &Target) -> Vec<Script> {
         for step in steps {
             match step {
                 Step::Run(hook) => add(format!("run of {what}"), hook),
-                Step::Apt { .. } | Step::Download { .. } | Step::Npm { .. } | Step::Pip { .. } | Step::Copy { .. } => {}
+                Step::Apt { .. } | Step::Download { .. } | Step::Npm { .. } | Step::Pip { .. } | Step::Cargo { .. } | Step::Copy { .. } => {
+                }
                 Step::Bin { .. } | Step::Path { .. } | Step::Env { .. } => {}
             }
         }

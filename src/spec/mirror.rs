@@ -39,19 +39,22 @@ pub enum Registry {
     Npm,
     /// That of `pip` steps.
     Pypi,
+    /// That of `cargo` steps: a sparse index of crates.
+    Crates,
     /// That of `apt` steps: the distribution's archive.
     Apt,
 }
 
 impl Registry {
     /// All of them.
-    pub const ALL: [Registry; 3] = [Registry::Npm, Registry::Pypi, Registry::Apt];
+    pub const ALL: [Registry; 4] = [Registry::Npm, Registry::Pypi, Registry::Crates, Registry::Apt];
 
     /// The word for it.
     pub fn as_str(self) -> &'static str {
         match self {
             Registry::Npm => "npm",
             Registry::Pypi => "pypi",
+            Registry::Crates => "crates",
             Registry::Apt => "apt",
         }
     }

@@ -49,6 +49,7 @@ fn steps(steps: &mut [Step], nowhere: Span) {
             | Step::Download { .. }
             | Step::Npm { .. }
             | Step::Pip { .. }
+            | Step::Cargo { .. }
             | Step::Copy { .. }
             | Step::Bin { .. }
             | Step::Path { .. }

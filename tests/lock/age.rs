@@ -149,7 +149,7 @@ fn only(lock: &Lock) -> (&str, Option<String>, Vec<String>) {
     let parts = found.artifacts.iter().filter_map(|artifact| match artifact {
         Artifact::Npm(package) => Some(format!("{}@{}", package.path.replace("node_modules/", ""), package.version)),
         Artifact::Wheel { name, version, .. } => Some(format!("{name}@{version}")),
-        Artifact::Apt(_) | Artifact::File { .. } => None,
+        Artifact::Crate { .. } | Artifact::Apt(_) | Artifact::File { .. } => None,
     });
     (&found.version, found.released.map(|time| time.to_string()), parts.collect())
 }

@@ -3,7 +3,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use silo::lock::apt::solve::Role;
 use silo::lock::time::Time;
-use silo::lock::{AptPackage, Artifact, Lock, LockedBase, LockedComponent, LockedLayer, NpmPackage, Package, PackageFile, Trust, parse};
+use silo::lock::{
+    AptPackage, Artifact, CrateRole, Lock, LockedBase, LockedComponent, LockedLayer, NpmPackage, Package, PackageFile, Trust, parse,
+};
 use silo::problem::{Code, Problems};
 use silo::source::{Layer, Source, Sources};
 use silo::spec::{Arch, BaseFrom, ComponentId, Kind, Name};
@@ -87,6 +89,14 @@ fn artifact() -> impl Strategy<Value = Artifact> {
             arch,
             sha256
         }),
+        ("[a-zA-Z_][a-zA-Z0-9_-]{0,20}", "[0-9]{1,3}\\.[0-9]\\.[0-9](-[a-z.0-9]{1,4})?(\\+[a-z]{1,3})?", any::<bool>(), hex()).prop_map(
+            |(name, version, program, sha256)| Artifact::Crate {
+                name,
+                version,
+                role: if program { CrateRole::Program } else { CrateRole::Dependency },
+                sha256
+            }
+        ),
     ]
 }
 

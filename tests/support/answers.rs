@@ -11,7 +11,8 @@ use silo::lock::apt::solve::Role;
 use silo::lock::package::of_components;
 use silo::lock::template::{Values, expand, mentions};
 use silo::lock::{
-    AptPackage, Artifact, Lock, LockedBase, LockedComponent, LockedLayer, NpmPackage, Package, PackageFile, Query, Trust, inputs, queries,
+    AptPackage, Artifact, CrateRole, Lock, LockedBase, LockedComponent, LockedLayer, NpmPackage, Package, PackageFile, Query, Trust,
+    inputs, queries,
 };
 use silo::spec::{Arch, BaseFrom, Checksum, ImageSpec, PackageRequest, Step, Template};
 
@@ -142,6 +143,7 @@ fn artifacts<'v>(steps: &[Step], values: impl Fn(Arch) -> Values<'v>) -> Vec<Art
             Step::Apt { packages } => found.extend(apt(packages).into_iter().map(Artifact::Apt)),
             Step::Npm { packages } => packages.iter().for_each(|package| found.extend(npm(package, &values))),
             Step::Pip { packages } => found.extend(packages.iter().map(|package| wheel(package, &values))),
+            Step::Cargo { packages, features: _ } => packages.iter().for_each(|package| found.extend(crates(package, &values))),
             Step::Download { url, to: _, strip: _, checksum } => found.extend(file(url, checksum, &values)),
             Step::Copy { .. } | Step::Run(_) | Step::Bin { .. } | Step::Path { .. } | Step::Env { .. } => {}
         }
@@ -188,6 +190,17 @@ fn wheel<'v>(package: &PackageRequest, values: &impl Fn(Arch) -> Values<'v>) -> 
     let version = version(&filled(&package.version, &values));
     let file = format!("{}-{version}-py3-none-any.whl", name.replace('-', "_"));
     Artifact::Wheel { sha256: sha256_hex(file.as_bytes()), name, version, file, arch: None }
+}
+
+/// A program of two crates.
+fn crates<'v>(package: &PackageRequest, values: &impl Fn(Arch) -> Values<'v>) -> [Artifact; 2] {
+    let values = values(Arch::Amd64);
+    let (name, version) = (filled(&package.name, &values), version(&filled(&package.version, &values)));
+    let made = |name: String, version: String, role| {
+        let sha256 = sha256_hex(format!("{name}-{version}.crate").as_bytes());
+        Artifact::Crate { name, version, role, sha256 }
+    };
+    [made(format!("{name}-shared"), "1.1.2".to_string(), CrateRole::Dependency), made(name, version, CrateRole::Program)]
 }
 
 fn file<'v>(url: &Template, checksum: &Checksum, values: &impl Fn(Arch) -> Values<'v>) -> Vec<Artifact> {

@@ -7,7 +7,7 @@ use silo::lock::apt::solve::Role;
 use silo::lock::difference::Subject;
 use silo::lock::time::{Cutoff, Time};
 use silo::lock::version::{Request, compare};
-use silo::lock::{self, AptPackage, Artifact, Lock, LockedBase, Package, Query, pypi};
+use silo::lock::{self, AptPackage, Artifact, CrateRole, Lock, LockedBase, Package, Query, pypi};
 use silo::problem::{Code, Problem, Problems};
 use silo::spec::{Component, ImageSpec, Kind, Step};
 
@@ -71,6 +71,7 @@ pub async fn outdated(
     let queries = lock::queries(spec);
     let client = client.of(options.surroundings).telling(progress);
     let session = Session::new(client, options.surroundings, spec, Kept::default(), progress);
+    spec.components.iter().for_each(|one| session.learn(&one.id, lock.component(&one.id).map(|locked| locked.version.as_str())));
     let same = spec.base.reference == spec.fetch.reference && spec.base.from == spec.fetch.from;
     let asked = queries.iter().filter(|query| !(same && matches!(query, Query::Fetch { .. })));
     let looks = asked.map(|query| {
@@ -177,40 +178,43 @@ async fn packages(session: &Session<'_>, whose: Whose, what: &str, locked: &[Pac
     list
 }
 
-/// The packages of npm and PyPI that a block names; files of URLs have no versions.
+/// The packages of npm, PyPI and the crates' registry that a block names; files of URLs have no versions.
 async fn layer(session: &Session<'_>, block: &str, steps: &[Step], locked: &[Artifact], cutoff: Cutoff) -> Vec<Standing> {
     let (arch, options) = (BTreeMap::new(), BTreeMap::new());
-    let steps: Vec<Step> = steps.iter().filter(|step| matches!(step, Step::Npm { .. } | Step::Pip { .. })).cloned().collect();
+    let steps: Vec<Step> =
+        steps.iter().filter(|step| matches!(step, Step::Npm { .. } | Step::Pip { .. } | Step::Cargo { .. })).cloned().collect();
     if steps.is_empty() {
         return Vec::new();
     }
     let recipe = Recipe { request: None, steps: &steps, versions: None, arch: &arch, options: &options, apt: None, cutoff };
     let found = recipe.find(session).await.map(|found| found.artifacts);
-    let version = |list: &[Artifact], npm: bool, name: &str| {
-        list.iter().find_map(|artifact| match artifact {
-            Artifact::Npm(package) if npm && package.path == format!("node_modules/{name}") => Some(package.version.clone()),
-            Artifact::Wheel { name: wheel, version, .. } if !npm && *wheel == pypi::normalized(name) => Some(version.clone()),
-            Artifact::Npm(_) | Artifact::Wheel { .. } | Artifact::Apt(_) | Artifact::File { .. } => None,
+    let version = |list: &[Artifact], step: &Step, name: &str| {
+        list.iter().find_map(|artifact| match (artifact, step) {
+            (Artifact::Npm(package), Step::Npm { .. }) if package.path == format!("node_modules/{name}") => Some(package.version.clone()),
+            (Artifact::Wheel { name: wheel, version, .. }, Step::Pip { .. }) if *wheel == pypi::normalized(name) => Some(version.clone()),
+            (Artifact::Crate { name: program, version, role: CrateRole::Program, .. }, Step::Cargo { .. }) if program == name => {
+                Some(version.clone())
+            }
+            (_, _) => None,
         })
     };
     let mut list = Vec::new();
     for step in &steps {
-        let (npm, packages) = match step {
-            Step::Npm { packages } => (true, packages),
-            Step::Pip { packages } => (false, packages),
+        let packages = match step {
+            Step::Npm { packages } | Step::Pip { packages } | Step::Cargo { packages, features: _ } => packages,
             Step::Apt { .. } | Step::Download { .. } | Step::Copy { .. } | Step::Run(_) => continue,
             Step::Bin { .. } | Step::Path { .. } | Step::Env { .. } => continue,
         };
         for package in packages {
             let name = package.name.0.split('[').next().unwrap_or_default();
             let allowed = match &found {
-                Ok(found) => version(found, npm, name).ok_or_else(|| "it is not among what would be downloaded".to_string()),
+                Ok(found) => version(found, step, name).ok_or_else(|| "it is not among what would be downloaded".to_string()),
                 Err(reason) => Err(reason.clone()),
             };
             list.push(Standing {
                 subject: Subject::Layer,
                 name: format!("{block}: {name}"),
-                locked: version(locked, npm, name),
+                locked: version(locked, step, name),
                 allowed,
                 newest: None,
                 held: None,
@@ -236,7 +240,7 @@ async fn version(session: &Session<'_>, component: &Component, request: &str, cu
         }
         let downloads = install.steps.iter().any(|step| matches!(step, Step::Download { .. }));
         let knows = |step: &&Step| match step {
-            Step::Npm { .. } | Step::Pip { .. } => true,
+            Step::Npm { .. } | Step::Pip { .. } | Step::Cargo { .. } => true,
             Step::Apt { .. } => !downloads,
             Step::Download { .. } | Step::Copy { .. } | Step::Run(_) | Step::Bin { .. } | Step::Path { .. } | Step::Env { .. } => false,
         };

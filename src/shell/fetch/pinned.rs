@@ -12,7 +12,9 @@ use silo::spec::Distribution;
 use tokio::sync::OnceCell;
 
 use super::archive::places;
+use super::cargo::CratesIndex;
 use super::client::{Ask, Client};
+use super::crates::Crates;
 use super::endpoint::{NpmEndpoint, Surroundings, pypi as index};
 use super::session::words;
 use super::{FetchError, chain, npm, pypi};
@@ -25,6 +27,7 @@ pub struct Getter<'a> {
     distributions: Vec<&'a Distribution>,
     npm: OnceCell<Result<NpmEndpoint, String>>,
     pypi: OnceCell<Result<String, String>>,
+    crates: OnceCell<Result<Crates, String>>,
     archives: OnceCell<Vec<String>>,
 }
 
@@ -78,7 +81,8 @@ impl Drop for Draft {
 impl<'a> Getter<'a> {
     /// A getter that knows nothing yet.
     pub fn new(client: &'a Client<'a>, surroundings: &'a Surroundings, distributions: Vec<&'a Distribution>) -> Getter<'a> {
-        Getter { client, surroundings, distributions, npm: OnceCell::new(), pypi: OnceCell::new(), archives: OnceCell::new() }
+        let (npm, pypi, crates, archives) = (OnceCell::new(), OnceCell::new(), OnceCell::new(), OnceCell::new());
+        Getter { client, surroundings, distributions, npm, pypi, crates, archives }
     }
 
     /// The archives of the distributions.
@@ -133,6 +137,12 @@ impl<'a> Getter<'a> {
                     }
                     other => other,
                 }
+            }
+            Place::Crate { name, version } => {
+                let open = || async { Crates::open(self.client, CratesIndex::find(self.surroundings).await.map_err(words)?).await };
+                let crates = self.crates.get_or_init(open).await.as_ref().map_err(String::clone)?;
+                let (url, ask) = crates.archive(name, version, &digest.hex);
+                get(url, ask).await
             }
             Place::Package { path } => {
                 let mut found = None;

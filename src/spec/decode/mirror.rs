@@ -53,7 +53,11 @@ impl Decoder<'_> {
         let url = self.url(text, span, Scope::Plain, &Options::new())?.0;
         let authority = url.split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or_default();
         if authority.contains('@') {
-            self.bad(span, "a login does not belong into a configuration", "take it out, and write it into ~/.netrc, ~/.npmrc or pip.conf");
+            self.bad(
+                span,
+                "a login does not belong into a configuration",
+                "take it out, and write it into ~/.netrc, ~/.npmrc, pip.conf or Cargo's credentials.toml",
+            );
             return None;
         }
         if url.contains(['?', '#']) {
