@@ -16,7 +16,11 @@ impl Decoder<'_> {
         for node in nodes.iter().filter(|node| node.name == "mirror") {
             let (from, to) = (self.argument(node, 0), self.argument(node, 1));
             let from = from.and_then(|(text, span)| self.mirrored(text, span));
-            let to = to.and_then(|(text, span)| Some((self.public(text, span)?, span)));
+            let to = to.and_then(|(text, span)| {
+                // As Cargo writes it.
+                let text = text.strip_prefix("sparse+").filter(|_| from == Some(Mirrored::Registry(Registry::Crates))).unwrap_or(text);
+                Some((self.public(text, span)?, span))
+            });
             if let (Some(of), Some((to, origin))) = (from, to) {
                 found.push(Mirror { of, to: format!("{}/", to.trim_end_matches('/')), origin });
             }
