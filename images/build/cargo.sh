@@ -51,8 +51,9 @@ find_index() {
     index=
     [ ! -s "$told" ] || index=$(sed -n "s/^index$tab//p" "$told")
     [ -n "$index" ] || index=$(
-        CARGO_HOME="$work/ask" CARGO_HTTP_PROXY=http://127.0.0.1:1 CARGO_NET_RETRY=0 cargo search x 2>&1 |
-            sed -n 's/.*`\(https\{0,1\}:[^`]*\/\)config\.json`.*/\1/p' | head -n 1
+        CARGO_HOME="$work/ask" CARGO_HTTP_PROXY=http://127.0.0.1:1 CARGO_NET_RETRY=0 CARGO_REGISTRIES_CRATES_IO_PROTOCOL=sparse \
+            CARGO_LOG=network=debug cargo search x 2>&1 |
+            grep -o 'https\{0,1\}://[^ `"]*/config\.json' | head -n 1 | sed 's/config\.json$//'
     )
     [ -n "$index" ] || fail 'nothing says where crates are: name a sparse index with mirror crates "URL", or in the configuration of Cargo on the host'
 }

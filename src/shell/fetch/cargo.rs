@@ -144,7 +144,7 @@ impl Files<'_> {
     }
 }
 
-/// Cargo's own default. It has no command for it; but where it can reach nothing and knows nothing yet, it says what it wanted to read.
+/// Cargo's own default. It has no command for it; but where it can reach nothing and knows nothing yet, its log says what it wanted to read.
 async fn ask(surroundings: &Surroundings) -> Option<String> {
     let scratch = std::env::temp_dir().join(format!("silo-cargo-{}-{:016x}", std::process::id(), fastrand::u64(..)));
     std::fs::create_dir(&scratch).ok()?;
@@ -154,6 +154,9 @@ async fn ask(surroundings: &Surroundings) -> Option<String> {
         ("CARGO_HTTP_PROXY", "http://127.0.0.1:1".to_string()),
         ("CARGO_NET_RETRY", "0".to_string()),
         ("CARGO_NET_OFFLINE", "false".to_string()),
+        // Of those that know both forms of their registry, before 1.70.
+        ("CARGO_REGISTRIES_CRATES_IO_PROTOCOL", "sparse".to_string()),
+        ("CARGO_LOG", "network=debug".to_string()),
         ("CARGO_TERM_COLOR", "never".to_string()),
     ];
     let read = |output: &Output| index_of(&String::from_utf8_lossy(&output.stderr));
@@ -162,9 +165,11 @@ async fn ask(surroundings: &Surroundings) -> Option<String> {
     answer
 }
 
-/// The index in what Cargo says when it cannot read its `config.json`: ``failed to download from `URL/config.json` ``.
+/// The index in what Cargo says when it cannot read its `config.json`: `network::fetch: url="URL/config.json"` in its log,
+/// ``failed to download from `URL/config.json` `` in some versions' errors.
 fn index_of(said: &str) -> Option<String> {
-    said.split('`').filter(|word| word.starts_with("http")).find_map(|word| word.strip_suffix("config.json")).map(str::to_string)
+    let words = said.split(|c: char| c.is_whitespace() || matches!(c, '`' | '"')).filter(|word| word.starts_with("http"));
+    words.filter_map(|word| word.strip_suffix("config.json")).find(|url| url.ends_with('/')).map(str::to_string)
 }
 
 #[cfg(test)]
@@ -175,6 +180,9 @@ mod tests {
     fn the_index_is_read_from_what_cargo_says() {
         let said = "    Updating an index\nerror: download of config.json failed\n\nCaused by:\n  failed to download from `https://index.example.test/config.json`\n";
         assert_eq!(index_of(said).as_deref(), Some("https://index.example.test/"));
+        // Cargo 1.96 names no address in its errors.
+        let log = "   0.034s DEBUG main:exec: network::fetch: url=\"https://index.example.test/i/config.json\"\nerror: failed to update registry\n";
+        assert_eq!(index_of(log).as_deref(), Some("https://index.example.test/i/"));
         assert_eq!(index_of("error: no such command: `search`\n"), None);
         assert_eq!(index_of("failed to fetch `https://git.example.test/index`"), None);
     }
