@@ -65,6 +65,8 @@ find_template() {
     [ ! -s "$told" ] || token=$(sed -n "s/^token$tab//p" "$told")
     : >"$work/login"
     address "${index}config.json"
+    # What is meant for a server is nothing for its mirror.
+    [ "$address" = "${index}config.json" ] || token=
     get -o "$work/config.json" --url "$address" 2>"$work/said" || {
         [ -n "$token" ] || fail "cannot download $address: $(cat "$work/said")"
         printf 'header = %s\n' "$(quoted "Authorization: $token")" >"$work/login"
@@ -109,14 +111,21 @@ if [ -s "$work/left" ]; then
         }' "$work/left" >"$work/urls"
     while IFS="$tab" read -r sha256 url; do
         address "$url"
-        printf 'url = %s\noutput = %s\n' "$(quoted "$address")" "$(quoted "$work/archives/$sha256")"
-    done <"$work/urls" >"$work/wanted"
-    get --parallel --parallel-max 16 -K "$work/login" -K "$work/wanted" 2>"$work/said" || {
+        list=$work/own
+        [ "$address" = "$url" ] || list=$work/mirrored
+        printf 'url = %s\noutput = %s\n' "$(quoted "$address")" "$(quoted "$work/archives/$sha256")" >>"$list"
+    done <"$work/urls"
+    : >"$work/nobody"
+    for list in own mirrored; do
+        [ -s "$work/$list" ] || continue
+        login=$work/nobody
+        [ "$list" = mirrored ] || login=$work/login
+        get --parallel --parallel-max 16 -K "$login" -K "$work/$list" 2>"$work/said" && continue
         while IFS="$tab" read -r sha256 url; do
             [ -f "$work/archives/$sha256" ] || fail "cannot download $url: $(grep '^curl:' "$work/said" | head -n 1)"
         done <"$work/urls"
         fail "cannot download the crates of the lock: $(grep '^curl:' "$work/said" | head -n 1)"
-    }
+    done
 fi
 
 while IFS="$tab" read -r name version sha256; do
