@@ -39,7 +39,7 @@ class Home:
 
     def __init__(self):
         self.folder = Path(tempfile.mkdtemp(prefix="silo-catalog-"))
-        for file in [".npmrc", ".netrc", ".config/pip/pip.conf"]:
+        for file in [".npmrc", ".netrc", ".config/pip/pip.conf", ".cargo/config.toml"]:
             source = Path.home() / file
             if source.exists():
                 target = self.folder / "home" / file

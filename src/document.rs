@@ -44,6 +44,7 @@ pub const SNAKE_NAMES: &[&str] = &[
     "update_hours",
     "env_ref",
     "github_releases",
+    "default_features",
 ];
 
 /// Reads a text. A scan, linear in its length, refuses what would cost the KDL parser its stack or its time, before the parser sees it.

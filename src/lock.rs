@@ -1,10 +1,12 @@
 //! The lock: what every request was resolved to, for every architecture.
 //!
 //! [`queries`] says what has to be looked up, [`state`] whether a lock still answers it, [`apply`] makes a [`LockedImage`] of both. The
-//! resolvers ([`npm`], [`pypi`], [`go`], [`apt`]) are pure: they take what a registry said, and return what they still have to know.
+//! resolvers ([`npm`], [`pypi`], [`go`], [`crates`],
+//! [`apt`]) are pure: they take what a registry said, and return what they still have to know.
 
 pub mod apt;
 pub mod checksum;
+pub mod crates;
 pub mod difference;
 pub mod go;
 pub mod index;
@@ -63,7 +65,8 @@ pub struct Lock {
     pub packages: Vec<Package>,
     /// Packages of the distribution in the stages that download and unpack, clients' among them. Sorted by name.
     pub fetch_packages: Vec<Package>,
-    /// Downloads and packages of npm, PyPI and Go in `base` and `layer` blocks, sorted by name, the base first. Only those that have any.
+    /// Downloads and packages of npm, PyPI, Go and the crates' registry in `base` and `layer` blocks, sorted by name, the base first. Only
+    /// those that have any.
     pub layers: Vec<LockedLayer>,
     /// Every component, agents and silo's own clients included, sorted by identifier.
     pub components: Vec<LockedComponent>,
@@ -100,7 +103,7 @@ impl Lock {
         let first = |artifact: &&Artifact| match artifact {
             Artifact::File { arch: _, url: _, sha256: _, trust } => *trust == Trust::FirstUse,
             Artifact::Module(GoModule { module: _, zip: _, file: _, main: _, trust }) => *trust == Trust::FirstUse,
-            Artifact::Apt(_) | Artifact::Npm(_) | Artifact::Wheel { .. } => false,
+            Artifact::Apt(_) | Artifact::Npm(_) | Artifact::Wheel { .. } | Artifact::Crate { .. } => false,
         };
         of_layers.chain(of_components).filter(first).count()
     }
@@ -166,7 +169,7 @@ impl LockedComponent {
     pub fn is_packaged(&self) -> bool {
         self.artifacts.iter().any(|artifact| match artifact {
             Artifact::Apt(_) => true,
-            Artifact::File { .. } | Artifact::Npm(_) | Artifact::Wheel { .. } | Artifact::Module(_) => false,
+            Artifact::File { .. } | Artifact::Npm(_) | Artifact::Wheel { .. } | Artifact::Module(_) | Artifact::Crate { .. } => false,
         })
     }
 }
@@ -204,6 +207,26 @@ pub enum Artifact {
     },
     /// A module of Go.
     Module(GoModule),
+    /// A crate, as its sources are packed.
+    Crate {
+        /// Its name.
+        name: String,
+        /// Its version.
+        version: String,
+        /// Whether it is compiled for its programs, or because another crate is.
+        role: CrateRole,
+        /// The SHA-256 of the archive in hexadecimal.
+        sha256: String,
+    },
+}
+
+/// What a crate is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CrateRole {
+    /// A step names it: its programs are installed.
+    Program,
+    /// It stands in the `Cargo.lock` of one that is.
+    Dependency,
 }
 
 /// Where a checksum comes from.

@@ -1,5 +1,6 @@
 //! The plan: stages, what each copies and runs, and why it is there. The Dockerfile, the Apple build spec and the identity are views of it.
 
+mod cargo;
 mod compose;
 mod pip;
 mod recipe;
@@ -17,7 +18,7 @@ use crate::spec::{BaseFrom, Distribution, EnvName, Name};
 
 pub use compose::{CERTIFICATES, plan, sources};
 pub use registration::{agent_files, mcp_launcher};
-pub use select::{SmokeTest, go_client, smoke_tests};
+pub use select::{SmokeTest, cargo_client, go_client, smoke_tests};
 pub use vendor::{Script, scripts};
 
 /// What is planned.

@@ -18,7 +18,7 @@ pub use place::same_image;
 pub use policy::LockPolicy;
 pub use versions::{IndexForm, IndexPlace, JsonIndex, Versions};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::schema::types;
@@ -282,7 +282,7 @@ pub enum Cause {
 /// One way to install a component.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Install {
-    /// What `source=` calls it: `vendor`, `npm`, `pypi`, `apt`, or the user's own word.
+    /// What `source=` calls it: `vendor`, `npm`, `pypi`, `crate`, `apt`, or the user's own word.
     pub source: Name,
     /// Components that this way needs at run time.
     pub requires: Vec<ComponentId>,
@@ -328,6 +328,13 @@ pub enum Step {
         /// What is asked for: their paths, with the version of the module that each is in.
         packages: Vec<PackageRequest>,
     },
+    /// Crates with programs, compiled from their sources with all they depend on, as their own packaged `Cargo.lock` says.
+    Cargo {
+        /// What is asked for.
+        packages: Vec<PackageRequest>,
+        /// What of them is compiled. No part of what is locked: a `Cargo.lock` has the crates of all features.
+        features: Features,
+    },
     /// A file or folder of the repository.
     Copy {
         /// Path relative to the file that says so.
@@ -362,7 +369,22 @@ pub enum Step {
     },
 }
 
-/// A package of npm, PyPI or Go that a step asks for.
+/// The features of a crate that are compiled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Features {
+    /// Those that are asked for by name, sorted.
+    pub names: BTreeSet<String>,
+    /// Whether the crate's default ones are too.
+    pub default: bool,
+}
+
+impl Default for Features {
+    fn default() -> Features {
+        Features { names: BTreeSet::new(), default: true }
+    }
+}
+
+/// A package of npm, PyPI, Go or the crates' registry that a step asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PackageRequest {
     /// Its name; may hold `%{arch}`, then one package for each architecture is meant.

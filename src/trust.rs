@@ -84,7 +84,7 @@ impl Request {
             What::Import(target) => format!("{target}, outside the repository, is imported"),
             What::Registry(name) => format!("the host's {name} is sent to the registries that .npmrc names"),
             What::Logins(component) => {
-                format!("the logins of ~/.npmrc, ~/.netrc and pip.conf are seen by a script that installs {component}")
+                format!("the logins of ~/.npmrc, ~/.netrc, pip.conf and Cargo are seen by a script that installs {component}")
             }
             What::Proxy(name) => format!("the host's {name}, with its password, is handed to {whom}"),
             What::Mirror { of, to } => format!("what is of {of} is fetched from {to}, for your own agents and tools too"),
@@ -167,7 +167,7 @@ fn logins(image: &ImageSpec) -> impl Iterator<Item = Request> {
 /// The script of an installation that also uses a client with logins of the user's.
 fn script_beside_a_client(install: &Install) -> Option<Span> {
     let client = |step: &Step| match step {
-        Step::Npm { .. } | Step::Pip { .. } | Step::Go { .. } | Step::Download { .. } => true,
+        Step::Npm { .. } | Step::Pip { .. } | Step::Go { .. } | Step::Cargo { .. } | Step::Download { .. } => true,
         Step::Apt { .. } | Step::Copy { .. } | Step::Run(_) | Step::Bin { .. } | Step::Path { .. } | Step::Env { .. } => false,
     };
     let script = |step: &Step| match step {
@@ -177,6 +177,7 @@ fn script_beside_a_client(install: &Install) -> Option<Span> {
         | Step::Npm { .. }
         | Step::Pip { .. }
         | Step::Go { .. }
+        | Step::Cargo { .. }
         | Step::Copy { .. }
         | Step::Bin { .. }
         | Step::Path { .. }
@@ -261,6 +262,7 @@ pub fn copies(image: &ImageSpec) -> Vec<String> {
             | Step::Npm { .. }
             | Step::Pip { .. }
             | Step::Go { .. }
+            | Step::Cargo { .. }
             | Step::Run(_)
             | Step::Bin { .. }
             | Step::Path { .. }

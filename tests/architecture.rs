@@ -20,7 +20,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("pep508_rs", &["lock/"]),
     ("sha2", &["digest"]),
     ("tar", &["emit/", "shell/"]),
-    ("toml", &["import/tables", "plan/registration"]),
+    ("toml", &["import/tables", "lock/crates", "plan/registration", "shell/fetch/cargo"]),
     ("jsonc_parser", &["import/jsonc"]),
     ("clap", &["shell/cli", "shell/command/completions"]),
     ("clap_complete", &["shell/cli", "shell/command/completions"]),

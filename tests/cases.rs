@@ -51,7 +51,7 @@ fn quoted(bytes: &[u8]) -> String {
 
 /// Files that are the same for every configuration: they are in `images/build/`.
 fn is_own(path: &str) -> bool {
-    path == "install.sh" || path == "apt.sh" || path.ends_with("/apt.sh")
+    path == "install.sh" || path == "apt.sh" || path.ends_with("/apt.sh") || path.ends_with("/cargo.sh")
 }
 
 fn image(out: &mut String, compiled: &Compiled, written: &mut BTreeMap<(String, u32, Vec<u8>), String>) {

@@ -252,6 +252,7 @@ const WORDS: &[(&str, &str)] = &[
     ("npm", "a step, and the client that it needs"),
     ("pip", "a step, and the client that it needs"),
     ("go", "a step, and the client that it needs"),
+    ("cargo", "a step, and the client that it needs"),
     ("memory", "a limit of `resources`"),
     ("node", "a node of a document"),
     ("git", "git's own files and settings, which a container gets"),

@@ -4,6 +4,7 @@ mod age;
 mod apt;
 mod bootstrap;
 mod cache;
+mod crates;
 mod edges;
 mod go;
 mod index;

@@ -5,6 +5,7 @@
 //! what involves other users.
 
 mod agents;
+mod crates;
 mod equal;
 mod errors;
 mod lifecycle;

@@ -48,6 +48,16 @@ pub struct LockedImage {
     pub env: BTreeMap<EnvName, BuildEnv>,
 }
 
+impl LockedImage {
+    /// Whether any part of it is compiled from crates.
+    pub fn has_crates(&self) -> bool {
+        let components = self.components.iter().chain(self.agents.iter().map(|agent| &agent.component));
+        let layers = self.layers.iter().chain([&self.base_layer]);
+        let artifacts = components.flat_map(|component| &component.artifacts).chain(layers.flat_map(|layer| &layer.artifacts));
+        artifacts.into_iter().any(|artifact| matches!(artifact, Artifact::Crate { .. }))
+    }
+}
+
 /// A `base` or `layer` block with what its steps download.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PinnedLayer {
@@ -55,7 +65,8 @@ pub struct PinnedLayer {
     pub name: Option<Name>,
     /// Its steps in written order.
     pub steps: Vec<Step>,
-    /// Its downloads and packages of npm, PyPI and Go, sorted. Its packages of the distribution are in [`LockedImage::packages`].
+    /// Its downloads and packages of npm, PyPI, Go and the crates' registry, sorted. Its packages of the distribution are in
+    /// [`LockedImage::packages`].
     pub artifacts: Vec<Artifact>,
     /// Where it was written.
     pub origin: Span,

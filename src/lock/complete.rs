@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::template::{Values, expand};
-use super::{Artifact, pypi};
+use super::{Artifact, CrateRole, pypi};
 use crate::spec::{Arch, Step};
 
 /// The first thing that steps ask for and no artefact is, in words; `None` when everything is there. What packages need themselves is not
@@ -23,6 +23,9 @@ pub(super) fn lacking(
                 Step::Npm { packages } => ("package", packages.iter().filter_map(|package| expand(&package.name, &values).ok()).collect()),
                 Step::Pip { packages } => ("package", packages.iter().filter_map(|package| expand(&package.name, &values).ok()).collect()),
                 Step::Go { packages } => ("module of", packages.iter().filter_map(|package| expand(&package.name, &values).ok()).collect()),
+                Step::Cargo { packages, features: _ } => {
+                    ("crate", packages.iter().filter_map(|package| expand(&package.name, &values).ok()).collect())
+                }
                 Step::Download { url, to: _, strip: _, checksum: _ } => ("file", expand(url, &values).into_iter().collect()),
                 Step::Copy { .. } | Step::Run(_) | Step::Bin { .. } | Step::Path { .. } | Step::Env { .. } => continue,
             };
@@ -45,6 +48,7 @@ fn is(artifact: &Artifact, step: &Step, name: &str, arch: Arch) -> bool {
             here(only) && *project == pypi::normalized(bare(name, '['))
         }
         (Artifact::Module(module), Step::Go { .. }) => module.has(name),
+        (Artifact::Crate { name: found, version: _, role: CrateRole::Program, sha256: _ }, Step::Cargo { .. }) => found == name,
         (Artifact::File { arch: only, url, sha256: _, trust: _ }, Step::Download { .. }) => here(only) && url == name,
         (_, _) => false,
     }

@@ -235,6 +235,7 @@ fn key(artifact: &Artifact, version: Option<&str>) -> (String, Option<Arch>) {
         Artifact::Npm(package) => (package.path.clone(), package.arch),
         Artifact::Wheel { name, version: _, file: _, arch, sha256: _ } => (name.clone(), *arch),
         Artifact::Module(module) => (module.module.path.clone(), None),
+        Artifact::Crate { name, version: _, role: _, sha256: _ } => (name.clone(), None),
     }
 }
 

@@ -45,6 +45,13 @@ pub enum Place {
     Archive(Module),
     /// In a proxy of Go's modules: the `go.mod` of a module.
     Requirements(Module),
+    /// In the registry of crates.
+    Crate {
+        /// Its name.
+        name: String,
+        /// Its version.
+        version: String,
+    },
     /// In the distribution's archive.
     Package {
         /// Its path below the archive's address.
@@ -61,6 +68,7 @@ impl Place {
             Place::Wheel { project: _, file } => format!("{file} of PyPI"),
             Place::Archive(Module { path, version }) => format!("{path}@{version} of Go"),
             Place::Requirements(Module { path, version }) => format!("go.mod of {path}@{version}"),
+            Place::Crate { name, version } => format!("the crate {name} {version}"),
             Place::Package { path } => format!("{} of the distribution", path.rsplit('/').next().unwrap_or(path)),
         }
     }
@@ -81,6 +89,11 @@ impl Artifact {
                 place: Place::Wheel { project: name.clone(), file: file.clone() },
             }],
             Artifact::Module(module) => module.files(),
+            Artifact::Crate { name, version, role: _, sha256 } => vec![PinnedFile {
+                digest: Digest::new(Algorithm::Sha256, sha256),
+                arch: None,
+                place: Place::Crate { name: name.clone(), version: version.clone() },
+            }],
         }
     }
 }

@@ -121,7 +121,7 @@ pub fn of_components(components: &[LockedComponent], clients: bool) -> impl Iter
     whose.flat_map(|component| {
         component.artifacts.iter().filter_map(move |artifact| match artifact {
             Artifact::Apt(package) => Some((component, package)),
-            Artifact::File { .. } | Artifact::Npm(_) | Artifact::Wheel { .. } | Artifact::Module(_) => None,
+            Artifact::File { .. } | Artifact::Npm(_) | Artifact::Wheel { .. } | Artifact::Module(_) | Artifact::Crate { .. } => None,
         })
     })
 }

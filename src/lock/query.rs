@@ -8,7 +8,8 @@ use super::package::{flaw, of_components};
 use super::template::mentions;
 use super::{Lock, LockedBase, Package};
 use crate::spec::{
-    Arch, Base, BaseFrom, Checksum, Component, ComponentId, Distribution, ImageSpec, Install, Name, PackageRequest, Step, Template,
+    Arch, Base, BaseFrom, Checksum, Component, ComponentId, Distribution, Features, ImageSpec, Install, Name, PackageRequest, Step,
+    Template,
 };
 
 /// One thing to look up. Two queries that are equal have the same answer on the same day.
@@ -123,20 +124,21 @@ fn component_query(component: &Component) -> Query {
 /// The steps that need looking up, stripped of what has no part in it, in an order that is not the written one.
 fn lookups(steps: &[Step]) -> Vec<Step> {
     let mut apt = BTreeSet::new();
-    let (mut npm, mut pip, mut go, mut downloads) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut npm, mut pip, mut go, mut cargo, mut downloads) = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for step in steps {
         match step {
             Step::Apt { packages } => apt.extend(packages.iter().cloned()),
             Step::Npm { packages } => npm.extend(packages.iter().cloned()),
             Step::Pip { packages } => pip.extend(packages.iter().cloned()),
             Step::Go { packages } => go.extend(packages.iter().cloned()),
+            Step::Cargo { packages, features: _ } => cargo.extend(packages.iter().cloned()),
             Step::Download { url, to: _, strip: _, checksum } => {
                 downloads.push(Step::Download { url: url.clone(), to: None, strip: 0, checksum: checksum.clone() });
             }
             Step::Copy { .. } | Step::Run(_) | Step::Bin { .. } | Step::Path { .. } | Step::Env { .. } => {}
         }
     }
-    for packages in [&mut npm, &mut pip, &mut go] {
+    for packages in [&mut npm, &mut pip, &mut go, &mut cargo] {
         packages.sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
         packages.dedup();
     }
@@ -155,13 +157,16 @@ fn lookups(steps: &[Step]) -> Vec<Step> {
     if !go.is_empty() {
         out.push(Step::Go { packages: go });
     }
+    if !cargo.is_empty() {
+        out.push(Step::Cargo { packages: cargo, features: Features::default() });
+    }
     out.extend(downloads);
     out
 }
 
 fn templates(step: &Step) -> Vec<&Template> {
     match step {
-        Step::Npm { packages } | Step::Pip { packages } | Step::Go { packages } => {
+        Step::Npm { packages } | Step::Pip { packages } | Step::Go { packages } | Step::Cargo { packages, features: _ } => {
             packages.iter().flat_map(|package| [&package.name, &package.version]).collect()
         }
         Step::Download { url, to: _, strip: _, checksum } => {
@@ -219,6 +224,7 @@ fn describe(step: &Step) -> Vec<String> {
         Step::Npm { packages } => named("npm", packages),
         Step::Pip { packages } => named("pip", packages),
         Step::Go { packages } => named("go", packages),
+        Step::Cargo { packages, features: _ } => named("cargo", packages),
         Step::Download { url, to: _, strip: _, checksum } => {
             let mut words = vec!["download".to_string(), url.0.clone()];
             match checksum {

@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 use super::go::{Module, is_path, is_tag};
 use super::query::{arch_named, from_word};
 use super::time::Time;
-use super::{AptPackage, Artifact, GoModule, Lock, LockedBase, LockedComponent, LockedLayer, NpmPackage, Trust};
+use super::{AptPackage, Artifact, CrateRole, GoModule, Lock, LockedBase, LockedComponent, LockedLayer, NpmPackage, Trust, crates};
 use crate::digest::go::is_sum;
 use crate::document::{self, Node, Value};
 use crate::problem::{Code, Problem, Problems};
 use crate::source::{SourceId, Span};
 use crate::spec::{Arch, BaseFrom, ComponentId, Kind, Name};
 
-/// The newest version of the format that this silo reads: it has modules of Go. A lock without any is written as one of [`COMMON`], which older
+/// The newest version of the format that this silo reads: it has modules of Go and crates. A lock without any is written as one of [`COMMON`], which older
 /// silos read too; of the other one they say that it is too new for them.
 const VERSION: i128 = 3;
 
@@ -35,7 +35,8 @@ impl Lock {
         let Lock { inputs, base, fetch, looked, snapshots, packages, fetch_packages, layers, components } = self;
         let mut artifacts =
             layers.iter().map(|layer| &layer.artifacts).chain(components.iter().map(|component| &component.artifacts)).flatten();
-        let version = if artifacts.any(|artifact| matches!(artifact, Artifact::Module(_))) { VERSION } else { COMMON };
+        let version =
+            if artifacts.any(|artifact| matches!(artifact, Artifact::Module(_) | Artifact::Crate { .. })) { VERSION } else { COMMON };
         let head = node("silo-lock").number("version", version).property("inputs", inputs);
         let mut nodes = vec![head, base_node("base", base), base_node("fetch", fetch)];
         // Here it is far from the lines that a new tool or language changes, so that both merge.
@@ -176,6 +177,13 @@ fn artifact_node(artifact: &Artifact) -> Build {
             }
             build = build.property("mod", file).property("trust", trust_word(*trust));
             if *main { build.flag("main") } else { build }
+        }
+        Artifact::Crate { name, version, role, sha256 } => {
+            let build = node("crate").argument(name).argument(version).property("sha256", sha256);
+            match role {
+                CrateRole::Program => build.flag("program"),
+                CrateRole::Dependency => build,
+            }
         }
     }
 }
@@ -543,6 +551,22 @@ impl Reader {
                 sha256: self.sha256(node)?,
             }),
             "module" => self.module(node).map(Artifact::Module),
+            "crate" => {
+                let role = match node.property("program").map(|entry| (&entry.value, entry.span)) {
+                    None => CrateRole::Dependency,
+                    Some((Value::Bool(true), _)) => CrateRole::Program,
+                    Some((_, span)) => {
+                        self.problem("`program` is `#true`, or not there", span);
+                        return None;
+                    }
+                };
+                let (name, version) = (self.argument(node, 0)?, self.argument(node, 1)?);
+                if !crates::is_name(&name) || !crates::is_version(&version) {
+                    self.problem("this is not a crate's name and version", node.span);
+                    return None;
+                }
+                Some(Artifact::Crate { name, version, role, sha256: self.sha256(node)? })
+            }
             word => {
                 self.problem(format!("silo.lock knows no artefact `{word}`"), node.name_span);
                 None

@@ -53,7 +53,10 @@ pub fn union(first: &ImageSpec, others: &[ImageSpec]) -> (ImageSpec, Problems) {
 }
 
 fn downloads(steps: &[Step]) -> Vec<&Step> {
-    steps.iter().filter(|step| matches!(step, Step::Download { .. } | Step::Npm { .. } | Step::Pip { .. } | Step::Go { .. })).collect()
+    steps
+        .iter()
+        .filter(|step| matches!(step, Step::Download { .. } | Step::Npm { .. } | Step::Pip { .. } | Step::Go { .. } | Step::Cargo { .. }))
+        .collect()
 }
 
 /// The problem of a component of which different things are asked.

@@ -1,6 +1,7 @@
 //! From a pinned image to stages.
 //!
-//! Two roots: `base` is the image's own file system with its packages, `fetch` is silo's, with what downloads and unpacks. Everything that
+//! Two roots: `base` is the image's own file system with its packages, `fetch` is silo's, with what downloads and unpacks. Where something is
+//! compiled there is a third, `fetch-target`: the same as `fetch`, for the image's processor. Everything that
 //! can be downloaded has a stage of its own on `fetch`, puts its files under `/o`, and gives the image nothing else; so stages build side by
 //! side, and one changed component rebuilds one stage. In the image they are put together in order of how often they change.
 
@@ -8,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::recipe::{Installation, Recipe};
 use super::registration::agent_files;
-use super::select::{Selection, go_client, needs, npm_client, pip_client, select};
+use super::select::{Selection, cargo_client, go_client, needs, npm_client, pip_client, select};
 use super::{ContextFile, Files, From, Instruction, Operation, Plan, Platform, RunMount, Stage, StageName, Target, base_reference};
 use crate::lock::{AptPackage, LockedImage, Package, PackageFile, PinnedAgent, PinnedComponent, PinnedFile, PinnedLayer};
 use crate::problem::{Code, Problem, Problems};
@@ -22,6 +23,8 @@ const DATA: &str = "/dev/silo";
 const INSTALLER: &str = "/usr/local/bin/silo-install";
 /// Where distributions of the catalog keep the bundle that their programs trust.
 pub const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
+/// The root of the stages that compile: they run on the image's processor.
+const NATIVE: &str = "fetch-target";
 /// The longest line that BuildKit reads of a Dockerfile: its scanner's buffer (`bufio.MaxScanTokenSize` of Go) less one.
 const LONGEST_LINE: usize = 65_535;
 /// Who runs scripts that are not to have root's rights: the user `nobody` of Debian's `base-passwd`.
@@ -36,7 +39,7 @@ pub fn sources(image: &LockedImage) -> BTreeSet<String> {
         .chain(components.flat_map(|component| &component.install.steps))
         .filter_map(|step| match step {
             Step::Copy { source, target: _, mode: _, origin: _ } => Some(source.clone()),
-            Step::Apt { .. } | Step::Download { .. } | Step::Npm { .. } | Step::Pip { .. } | Step::Go { .. } => None,
+            Step::Apt { .. } | Step::Download { .. } | Step::Npm { .. } | Step::Pip { .. } | Step::Go { .. } | Step::Cargo { .. } => None,
             Step::Run(_) | Step::Bin { .. } | Step::Path { .. } | Step::Env { .. } => None,
         })
         .collect()
@@ -96,10 +99,14 @@ impl<'a> Composer<'a> {
         let everything = !components.is_empty() || !clients.is_empty() || agent.is_some();
         let downloads = everything || layers.iter().chain([base_layer]).any(|layer| layer.steps.iter().any(is_staged));
         if downloads {
-            self.fetch_stage(base_reference(fetch, fetch_distribution), fetch_packages);
+            self.fetch_stage("fetch", Platform::Build, base_reference(fetch, fetch_distribution), fetch_packages);
         }
-        for client in clients {
-            self.client_stage(client, clients);
+        let (natives, others): (Vec<&PinnedComponent>, Vec<&PinnedComponent>) = clients.iter().partition(|client| is_native(client));
+        if !natives.is_empty() {
+            self.fetch_stage(NATIVE, Platform::Target, base_reference(fetch, fetch_distribution), fetch_packages);
+        }
+        for client in others.iter().chain(&natives) {
+            self.client_stage(client, &others);
         }
 
         let mut steps = self.image_env(env, &[Phase::Build, Phase::Both]);
@@ -155,26 +162,32 @@ impl<'a> Composer<'a> {
         self.stages.push(Stage { name: StageName(name.to_string()), from, platform, steps });
     }
 
-    fn fetch_stage(&mut self, reference: String, packages: &[Package]) {
+    fn fetch_stage(&mut self, name: &str, platform: Platform, reference: String, packages: &[Package]) {
         let origin = self.image.base_layer.origin;
+        // Both are made in the same way, so that a builder makes one where both processors are the same.
         let mut steps = self.apt("fetch", &packages.iter().collect(), origin);
         self.context.insert("install.sh".to_string(), ContextFile { mode: 0o755, bytes: INSTALL_SCRIPT.as_bytes().to_vec() });
         let copy = Operation::CopyContext { source: "install.sh".to_string(), target: INSTALLER.to_string() };
         steps.push(instruction(copy, "what follows recipes", None));
-        self.push("fetch", From::Image(reference), Platform::Build, steps);
+        self.push(name, From::Image(reference), platform, steps);
     }
 
-    /// What packages of npm, PyPI and Go are installed with: like a component, but in the stage's own file system and for its own processor.
+    /// What packages of npm, PyPI and Go are installed with, or crates: like a component, but in the stage's own file system and for its own
+    /// processor.
     fn client_stage(&mut self, client: &PinnedComponent, clients: &[&PinnedComponent]) {
         let slug = client.id.slug();
-        // npm's has that of PyPI, since a block may ask for both; Go's has what it is made from, and nothing else is on it.
+        let native = is_native(client);
+        let platform = if native { Platform::Target } else { Platform::Build };
+        // npm's has that of PyPI, since a block may ask for both; Go's has what it is made from, and nothing else is on it. What compiles for
+        // its own processor stands alone.
         let go = go_client();
         let below = |other: &&&PinnedComponent| {
             let usual = Some(&client.id) != go.as_ref() || needs(client).contains(&other.id);
-            Some(&other.id) != go.as_ref() && usual
+            Some(&other.id) != go.as_ref() && usual && !native && !is_native(other)
         };
         let first = clients.iter().find(below).filter(|first| first.id != client.id);
-        let from = first.map_or_else(|| "fetch".to_string(), |first| first.id.slug());
+        let root = if native { NATIVE } else { "fetch" };
+        let from = first.map_or_else(|| root.to_string(), |first| first.id.slug());
         // What the stage has that this one is on.
         let there: BTreeSet<&Package> =
             self.image.fetch_packages.iter().chain(first.into_iter().flat_map(|first| &first.packages)).collect();
@@ -182,14 +195,14 @@ impl<'a> Composer<'a> {
         let mut steps = self.apt(&format!("{slug}/apt"), &packages, client.origin);
         let recipe = self.recipe(client);
         if !recipe.is_empty() {
-            steps.extend(self.install(recipe, &slug, "/", &reason(client), client.origin));
+            steps.extend(self.install(recipe, &slug, platform, &reason(client), client.origin));
         }
         let mut folders = Vec::new();
         let settings = self.settings(client, &mut folders);
         folders.insert(0, "/opt/silo/bin".to_string());
         steps.push(instruction(Operation::Path { folders }, &reason(client), Some(client.origin)));
         steps.extend(settings);
-        self.push(&slug, From::Stage(StageName(from)), Platform::Build, steps);
+        self.push(&slug, From::Stage(StageName(from)), platform, steps);
     }
 
     /// Installs exactly these files of the distribution's archive, in one step: what they need is among them, or in the base.
@@ -266,32 +279,36 @@ impl<'a> Composer<'a> {
 
     fn stage(&mut self, recipe: Recipe, stage: &str, slug: &str, reason: &str, origin: Span) -> Steps {
         let client = |wanted: bool, id: Option<ComponentId>| id.filter(|_| wanted).map(|id| id.slug());
-        if recipe.go && (recipe.npm || recipe.pip) {
-            let message = format!("{reason} has `go` steps beside `npm` or `pip` steps, and no stage has the clients of both");
+        if [recipe.npm || recipe.pip, recipe.go, recipe.cargo].into_iter().filter(|wanted| *wanted).count() > 1 {
+            let message = format!(
+                "{reason} has steps of npm or PyPI, of Go, and of crates beside each other, and no stage has the clients of several"
+            );
             self.problems.push(
                 Problem::new(Code::BadValue, message)
                     .at(origin, "")
-                    .help("put the `go` steps into a definition of their own, and require that"),
+                    .help("put the `go` or `cargo` steps into a definition of their own, and require that"),
             );
         }
         let from = client(recipe.npm, npm_client())
             .or_else(|| client(recipe.pip, pip_client()))
             .or_else(|| client(recipe.go, go_client()))
+            .or_else(|| client(recipe.cargo, cargo_client()))
             .unwrap_or_else(|| "fetch".to_string());
+        let platform = if recipe.cargo { Platform::Target } else { Platform::Build };
         let files = recipe_mounts(&recipe);
         self.put(recipe, stage, slug);
-        let steps = installation(stage, "/o", files, reason, origin);
-        self.push(stage, From::Stage(StageName(from)), Platform::Build, steps);
+        let steps = installation(stage, "/o", Platform::Target, files, reason, origin);
+        self.push(stage, From::Stage(StageName(from)), platform, steps);
         let copy = Operation::CopyStage { stage: StageName(stage.to_string()), source: "/o/".to_string(), target: "/".to_string() };
         vec![instruction(copy, reason, Some(origin))]
     }
 
     /// Follows a client's recipe right in its stage.
-    fn install(&mut self, recipe: Recipe, slug: &str, root: &str, reason: &str, origin: Span) -> Steps {
+    fn install(&mut self, recipe: Recipe, slug: &str, platform: Platform, reason: &str, origin: Span) -> Steps {
         let files = recipe_mounts(&recipe);
         let folder = format!("{slug}/recipe");
         self.put(recipe, &folder, slug);
-        installation(&folder, root, files, reason, origin)
+        installation(&folder, "/", platform, files, reason, origin)
     }
 
     /// Puts a recipe's files into the context.
@@ -331,7 +348,9 @@ impl<'a> Composer<'a> {
                 }
                 Vec::new()
             }
-            Step::Apt { .. } | Step::Download { .. } | Step::Npm { .. } | Step::Pip { .. } | Step::Go { .. } => Vec::new(),
+            Step::Apt { .. } | Step::Download { .. } | Step::Npm { .. } | Step::Pip { .. } | Step::Go { .. } | Step::Cargo { .. } => {
+                Vec::new()
+            }
             Step::Copy { .. } | Step::Run(_) | Step::Bin { name: _, target: _ } => Vec::new(),
         }
     }
@@ -414,7 +433,7 @@ impl<'a> Composer<'a> {
                     done.extend(self.setting(step, &format!("/opt/silo/{slug}"), &mut folders, *origin));
                     done.push(instruction(Operation::Path { folders }, &what, Some(*origin)));
                 }
-                Step::Npm { .. } | Step::Pip { .. } | Step::Go { .. } => {
+                Step::Npm { .. } | Step::Pip { .. } | Step::Go { .. } | Step::Cargo { .. } => {
                     if recipe.is_other(step) {
                         done.extend(flush(self, &mut recipe));
                     }
@@ -545,17 +564,28 @@ fn line_length(operation: &Operation) -> usize {
     }
 }
 
+/// Whether a client runs on the image's processor, since what it compiles is for that one.
+fn is_native(client: &PinnedComponent) -> bool {
+    Some(&client.id) == cargo_client().as_ref()
+}
+
 /// Whether a step is done in a stage of its own.
 fn is_staged(step: &Step) -> bool {
     match step {
-        Step::Download { .. } | Step::Npm { .. } | Step::Pip { .. } | Step::Go { .. } | Step::Copy { .. } | Step::Bin { .. } => true,
+        Step::Download { .. }
+        | Step::Npm { .. }
+        | Step::Pip { .. }
+        | Step::Go { .. }
+        | Step::Cargo { .. }
+        | Step::Copy { .. }
+        | Step::Bin { .. } => true,
         Step::Apt { .. } | Step::Run(_) | Step::Path { .. } | Step::Env { .. } => false,
     }
 }
 
 fn recipe_mounts(recipe: &Recipe) -> Vec<RunMount> {
     let mut mounts = Vec::new();
-    if recipe.npm || recipe.pip || recipe.go || recipe.downloads || recipe.scripts {
+    if recipe.npm || recipe.pip || recipe.go || recipe.cargo || recipe.downloads || recipe.scripts {
         mounts.push(secret("ca", CERTIFICATES, 0o444));
     }
     if recipe.npm {
@@ -567,17 +597,24 @@ fn recipe_mounts(recipe: &Recipe) -> Vec<RunMount> {
     if recipe.go {
         mounts.push(secret("go", "/dev/silo.go", 0o400));
     }
-    if recipe.pip || recipe.go || recipe.downloads {
+    if recipe.cargo {
+        mounts.push(secret("crates", "/dev/silo.crates", 0o400));
+    }
+    if recipe.pip || recipe.go || recipe.cargo || recipe.downloads {
         mounts.push(secret("netrc", "/root/.netrc", 0o400));
     }
-    if recipe.downloads {
+    if recipe.cargo || recipe.downloads {
         mounts.push(secret("mirrors", "/dev/silo.mirrors", 0o400));
     }
     mounts
 }
 
-fn installation(folder: &str, root: &str, mut mounts: Vec<RunMount>, reason: &str, origin: Span) -> Steps {
-    let (argument, which) = if root == "/" { ("BUILDARCH", "build") } else { ("TARGETARCH", "target") };
+/// Follows a recipe, with what is for one of the two processors.
+fn installation(folder: &str, root: &str, platform: Platform, mut mounts: Vec<RunMount>, reason: &str, origin: Span) -> Steps {
+    let (argument, which) = match platform {
+        Platform::Build => ("BUILDARCH", "build"),
+        Platform::Target => ("TARGETARCH", "target"),
+    };
     mounts.insert(0, RunMount::Context { source: folder.to_string(), target: DATA.to_string() });
     let argv = [INSTALLER, root, which].map(str::to_string).to_vec();
     let argument = EnvName::new(argument).map(|name| instruction(Operation::Argument { name, value: None }, reason, Some(origin)));

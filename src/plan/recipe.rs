@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::cargo::{CARGO, CARGO_SCRIPT, CRATES, PROGRAMS, crate_lines, program_line};
 use super::pip::pip_files;
 use super::{ContextFile, Files};
 use crate::lock::npm::{package_json, package_lock};
@@ -12,7 +13,7 @@ use crate::lock::template::{Values, expand};
 use crate::lock::{Artifact, GoModule, NpmPackage, PinnedFile, go};
 use crate::problem::{Code, Problem, Problems};
 use crate::source::Span;
-use crate::spec::{Arch, Hook, PackageRequest, Step, Template};
+use crate::spec::{Arch, Features, Hook, PackageRequest, Step, Template};
 
 /// What the steps of one stage are installed from.
 pub struct Installation<'a> {
@@ -54,6 +55,8 @@ pub struct Recipe {
     pub pip: bool,
     /// Whether it compiles packages of Go.
     pub go: bool,
+    /// Whether it compiles crates.
+    pub cargo: bool,
     /// Whether it downloads by URL.
     pub downloads: bool,
     /// Whether it runs a script.
@@ -77,11 +80,12 @@ impl Recipe {
         std::mem::replace(self, rest)
     }
 
-    /// Whether a step needs another client than what there is so far: no stage has Go's beside others.
+    /// Whether a step needs another client than what there is so far: no stage has Go's or that of crates beside others.
     pub fn is_other(&self, step: &Step) -> bool {
         match step {
-            Step::Npm { .. } | Step::Pip { .. } => self.go,
-            Step::Go { .. } => self.npm || self.pip,
+            Step::Npm { .. } | Step::Pip { .. } => self.go || self.cargo,
+            Step::Go { .. } => self.npm || self.pip || self.cargo,
+            Step::Cargo { .. } => self.npm || self.pip || self.go,
             Step::Apt { .. } | Step::Download { .. } | Step::Copy { .. } => false,
             Step::Run(_) | Step::Bin { .. } | Step::Path { .. } | Step::Env { .. } => false,
         }
@@ -110,6 +114,7 @@ impl Recipe {
                 }
             }
             Step::Go { packages } => self.go(packages, from, problems),
+            Step::Cargo { packages, features } => packages.iter().for_each(|package| self.cargo(package, features, from, problems)),
             Step::Copy { source, target, mode, origin: _ } => self.copy(source, target, *mode, from, problems),
             Step::Run(Hook { id: _, script, user: _, origin: _ }) => {
                 let name = format!("script-{}", self.files.len());
@@ -166,7 +171,12 @@ impl Recipe {
                 {
                     Some((sha256, artifact))
                 }
-                Artifact::File { .. } | Artifact::Apt(_) | Artifact::Npm(_) | Artifact::Wheel { .. } | Artifact::Module(_) => None,
+                Artifact::File { .. }
+                | Artifact::Apt(_)
+                | Artifact::Npm(_)
+                | Artifact::Wheel { .. }
+                | Artifact::Module(_)
+                | Artifact::Crate { .. } => None,
             });
             // A download that exists for one architecture only fails on the other one, while building, with its name.
             let Some((hash, artifact)) = found else { continue };
@@ -200,7 +210,7 @@ impl Recipe {
             .iter()
             .filter_map(|artifact| match artifact {
                 Artifact::Npm(package) => Some(package.clone()),
-                Artifact::Apt(_) | Artifact::File { .. } | Artifact::Wheel { .. } | Artifact::Module(_) => None,
+                Artifact::Apt(_) | Artifact::File { .. } | Artifact::Wheel { .. } | Artifact::Module(_) | Artifact::Crate { .. } => None,
             })
             .collect();
         self.downloaded.extend(packages.iter().map(NpmPackage::file));
@@ -273,6 +283,27 @@ impl Recipe {
             let list = self.files.entry(GO_PACKAGES.to_string()).or_insert_with(|| file(0o644, b""));
             list.bytes.extend_from_slice(line.as_bytes());
         }
+    }
+
+    /// Adds a program that is made from crates. All of a recipe are made by one script, at the place of the first.
+    fn cargo(&mut self, package: &PackageRequest, features: &Features, from: &Installation, problems: &mut Problems) {
+        let Some(name) = fill(&package.name, Arch::Amd64, from, problems) else { return };
+        let Some(program) = program_line(&name, features, from.artifacts) else {
+            let message = format!("silo.lock has no crate {name} for {}", from.what);
+            problems.push(Problem::new(Code::Unresolved, message).at(from.origin, "").help("silo lock"));
+            return;
+        };
+        let text = |text: String| ContextFile { mode: 0o644, bytes: text.into_bytes() };
+        self.files.entry(PROGRAMS.to_string()).or_insert_with(|| text(String::new())).bytes.extend(program.into_bytes());
+        if self.cargo {
+            return;
+        }
+        self.cargo = true;
+        self.files.insert(CRATES.to_string(), text(crate_lines(from.artifacts)));
+        self.files.insert(CARGO.to_string(), ContextFile { mode: 0o755, bytes: CARGO_SCRIPT.as_bytes().to_vec() });
+        let crates = from.artifacts.iter().filter(|artifact| matches!(artifact, Artifact::Crate { .. }));
+        self.downloaded.extend(crates.flat_map(Artifact::files));
+        self.line(&["run", "any", CARGO], from, problems);
     }
 
     fn copy(&mut self, source: &str, target: &str, mode: Option<u32>, from: &Installation, problems: &mut Problems) {

@@ -23,6 +23,11 @@ pub fn go_client() -> Option<ComponentId> {
     Name::new("go").map(|name| ComponentId { kind: Kind::Client, name })
 }
 
+/// The client that compiles crates.
+pub fn cargo_client() -> Option<ComponentId> {
+    Name::new("cargo").map(|name| ComponentId { kind: Kind::Client, name })
+}
+
 /// A component's smoke test, to be run in the finished image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SmokeTest {
@@ -133,6 +138,7 @@ pub fn clients_of<'a>(steps: impl IntoIterator<Item = &'a Step>) -> BTreeSet<Com
             Step::Npm { packages: _ } => clients.extend(npm_client()),
             Step::Pip { packages: _ } => clients.extend(pip_client()),
             Step::Go { packages: _ } => clients.extend(go_client()),
+            Step::Cargo { packages: _, features: _ } => clients.extend(cargo_client()),
             Step::Apt { .. }
             | Step::Download { .. }
             | Step::Copy { .. }

@@ -1,6 +1,6 @@
 //! Files beside a recipe: what its steps would download, for a builder without a network.
 //!
-//! The installers look for them in `vendor/` of the recipe's folder: `HASH` is a file of a URL or a package of the distribution,
+//! The installers look for them in `vendor/` of the recipe's folder: `HASH` is a file of a URL, a crate or a package of the distribution,
 //! `HASH/NAME.whl` a wheel, `HASH.tgz` a package of npm, `HASH.zip` a module of Go and `HASH.mod` its `go.mod`, where the hash is that of the
 //! lock in hexadecimal. They are in no plan and no identity, which have the hashes themselves.
 
@@ -31,7 +31,7 @@ impl Plan {
             for file in downloads {
                 let Some(digest) = file.digest.as_ref().filter(|_| file.arch.is_none_or(|only| only == arch)) else { continue };
                 let path = match &file.place {
-                    Place::Url(_) | Place::Package { path: _ } => digest.hex.clone(),
+                    Place::Url(_) | Place::Crate { name: _, version: _ } | Place::Package { path: _ } => digest.hex.clone(),
                     Place::Archive(_) => format!("{}.zip", digest.hex),
                     Place::Requirements(_) => format!("{}.mod", digest.hex),
                     Place::Npm { name: _, version: _ } => format!("{}.tgz", digest.hex),
@@ -63,7 +63,13 @@ pub fn scripts(image: &LockedImage, target: &Target) -> Vec<Script> {
         for step in steps {
             match step {
                 Step::Run(hook) => add(format!("run of {what}"), hook),
-                Step::Apt { .. } | Step::Download { .. } | Step::Npm { .. } | Step::Pip { .. } | Step::Go { .. } | Step::Copy { .. } => {}
+                Step::Apt { .. }
+                | Step::Download { .. }
+                | Step::Npm { .. }
+                | Step::Pip { .. }
+                | Step::Go { .. }
+                | Step::Cargo { .. }
+                | Step::Copy { .. } => {}
                 Step::Bin { .. } | Step::Path { .. } | Step::Env { .. } => {}
             }
         }

@@ -6,7 +6,7 @@ mod steps;
 
 use super::{ArgumentRule, Merge, NodeRule, PropertyRule, Type};
 use define::DEFINE;
-use steps::{APT, BIN, COPY, DOWNLOAD, GO, NPM, PATH, PIP, RUN, STEP_ENV};
+use steps::{APT, BIN, CARGO, COPY, DOWNLOAD, GO, NPM, PATH, PIP, RUN, STEP_ENV};
 
 pub use contract::CONTRACT;
 pub use define::{DEFAULT_SOURCE, KINDS, PATTERN};
@@ -103,7 +103,7 @@ pub const UPDATES: &[&str] = &["never", "notify", "auto"];
 pub static CATALOG: &[&NodeRule] = &[&DEFINE];
 
 /// What can be done while the image is built.
-pub static STEPS: &[&NodeRule] = &[&APT, &DOWNLOAD, &NPM, &PIP, &GO, &COPY, &RUN, &BIN, &PATH, &STEP_ENV];
+pub static STEPS: &[&NodeRule] = &[&APT, &DOWNLOAD, &NPM, &PIP, &GO, &CARGO, &COPY, &RUN, &BIN, &PATH, &STEP_ENV];
 
 static SILO: NodeRule = NodeRule {
     name: "silo",
@@ -215,7 +215,7 @@ static LAYER: NodeRule = NodeRule {
     example: include_str!("../../schemas/examples/layer.kdl"),
     arguments: &[required("name", Type::Name)],
     properties: &[property("after", Type::Name, "The layer that this one stands on.")],
-    children: &[&DOC, &APT, &DOWNLOAD, &NPM, &PIP, &GO, &COPY, &RUN, &BIN, &PATH, &STEP_ENV],
+    children: &[&DOC, &APT, &DOWNLOAD, &NPM, &PIP, &GO, &CARGO, &COPY, &RUN, &BIN, &PATH, &STEP_ENV],
     merge: Merge::Keyed,
     ..RULE
 };
@@ -429,7 +429,7 @@ static LOCK: NodeRule = NodeRule {
 
 static MIRROR: NodeRule = NodeRule {
     name: "mirror",
-    doc: "Another place to fetch from: for all that begins with a URL, which ends with a slash, or for a registry of packages, `npm`, `pypi`, `apt` or `go`. The longest beginning wins. Nothing of it is in the image or in the lock.",
+    doc: "Another place to fetch from: for all that begins with a URL, which ends with a slash, or for a registry of packages, `npm`, `pypi`, `go`, `crates` or `apt`. The longest beginning wins. Nothing of it is in the image or in the lock.",
     example: include_str!("../../schemas/examples/mirror.kdl"),
     arguments: &[required("from", Type::Text), required("to", Type::Url)],
     merge: Merge::Keyed,

@@ -5,7 +5,9 @@ pub mod endpoint;
 
 mod archive;
 pub mod cache;
+pub mod cargo;
 mod component;
+mod crates;
 mod file;
 pub mod go;
 mod index;
@@ -24,6 +26,7 @@ pub mod sources;
 pub mod wait;
 
 pub use archive::{mirrors, open};
+pub use cargo::CratesIndex;
 pub use client::{Client, FetchError, Freshness, Servers};
 pub use endpoint::{Expansion, Surroundings};
 pub use outdated::{Held, Standing, outdated};

@@ -243,7 +243,7 @@ async fn build(
         tags: vec![compiled.reference()],
         labels: identity::labels(&compiled.identity),
         arguments: project.proxies(),
-        secrets: trust::secrets(project, &compiled.locked).into_iter().map(|(id, secret)| (id, secret.bytes)).collect(),
+        secrets: trust::secrets(project, &compiled.locked).await.into_iter().map(|(id, secret)| (id, secret.bytes)).collect(),
         platform: None,
         cache,
         files: &files,

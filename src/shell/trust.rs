@@ -17,7 +17,7 @@ use silo::trust::{self, Closure, ClosureFile, Digest, Inside, Record, Request, R
 use super::facts::{self, Caller};
 use super::failure::{Failure, system};
 use super::fetch::secrets::{Keep, Secret};
-use super::fetch::{self, Expansion, Surroundings};
+use super::fetch::{self, CratesIndex, Expansion, Surroundings};
 use super::files;
 use super::project::{Project, Scope};
 use super::reader::Outside;
@@ -308,7 +308,7 @@ pub fn surroundings(project: &Project) -> Surroundings {
 }
 
 /// What a build gets besides its context, and no identity: the host's certificate authorities, the clients' own configuration, mirrors.
-pub fn secrets(project: &Project, image: &LockedImage) -> BTreeMap<String, Secret> {
+pub async fn secrets(project: &Project, image: &LockedImage) -> BTreeMap<String, Secret> {
     let keep = if project.trust.keeps_logins() { Keep::Logins } else { Keep::Nothing };
     let surroundings = surroundings(project);
     let mirrors = [&image.distribution, &image.fetch_distribution].map(|distribution| fetch::mirrors(&surroundings, distribution));
@@ -316,7 +316,9 @@ pub fn secrets(project: &Project, image: &LockedImage) -> BTreeMap<String, Secre
     let snapshots = fetch::snapshot::addresses(&surroundings, &image.snapshots, None);
     archives.extend(snapshots.iter().map(|uri| format!("snapshot {uri}\n")));
     archives.extend(fetch::snapshot::moments(&image.snapshots).map(|moment| format!("moment {moment}\n")));
-    fetch::secrets::secrets(&surroundings, facts::certificate_bundle(), &archives, keep)
+    // Where this machine does not know it, the image's own Cargo may.
+    let crates = if image.has_crates() { CratesIndex::find(&surroundings).await.ok() } else { None };
+    fetch::secrets::secrets(&surroundings, facts::certificate_bundle(), &archives, crates.as_ref(), keep)
 }
 
 /// The project's `.npmrc`, and whether it gets the values of the host that it asks for.

@@ -39,6 +39,8 @@ pub enum Registry {
     Npm,
     /// That of `pip` steps.
     Pypi,
+    /// That of `cargo` steps: a sparse index of crates.
+    Crates,
     /// That of `apt` steps: the distribution's archive.
     Apt,
     /// That of `go` steps: a proxy of modules.
@@ -47,13 +49,14 @@ pub enum Registry {
 
 impl Registry {
     /// All of them.
-    pub const ALL: [Registry; 4] = [Registry::Npm, Registry::Pypi, Registry::Apt, Registry::Go];
+    pub const ALL: [Registry; 5] = [Registry::Npm, Registry::Pypi, Registry::Go, Registry::Crates, Registry::Apt];
 
     /// The word for it.
     pub fn as_str(self) -> &'static str {
         match self {
             Registry::Npm => "npm",
             Registry::Pypi => "pypi",
+            Registry::Crates => "crates",
             Registry::Apt => "apt",
             Registry::Go => "go",
         }

@@ -50,6 +50,7 @@ fn steps(steps: &mut [Step], nowhere: Span) {
             | Step::Npm { .. }
             | Step::Pip { .. }
             | Step::Go { .. }
+            | Step::Cargo { .. }
             | Step::Copy { .. }
             | Step::Bin { .. }
             | Step::Path { .. }

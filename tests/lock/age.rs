@@ -152,7 +152,7 @@ fn only(lock: &Lock) -> (&str, Option<String>, Vec<String>) {
         Artifact::Npm(package) => Some(format!("{}@{}", package.path.replace("node_modules/", ""), package.version)),
         Artifact::Wheel { name, version, .. } => Some(format!("{name}@{version}")),
         Artifact::Module(module) => Some(format!("{}@{}", module.module.path, module.module.version)),
-        Artifact::Apt(_) | Artifact::File { .. } => None,
+        Artifact::Crate { .. } | Artifact::Apt(_) | Artifact::File { .. } => None,
     });
     (&found.version, found.released.map(|time| time.to_string()), parts.collect())
 }

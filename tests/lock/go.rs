@@ -450,7 +450,7 @@ async fn without_a_database_the_hashes_are_those_of_what_the_proxy_has() {
                 let reason = getter.fetch(&file.place, &other, &target, || folder.path().join("draft"), &moved).await.unwrap_err();
                 assert!(reason.contains(&format!("its hash is {digest}, and silo.lock pins h1:AAAA")), "{reason}");
             }
-            Place::Url(_) | Place::Npm { .. } | Place::Wheel { .. } | Place::Package { .. } => {}
+            Place::Url(_) | Place::Npm { .. } | Place::Wheel { .. } | Place::Crate { .. } | Place::Package { .. } => {}
         }
     }
 }
@@ -550,7 +550,7 @@ async fn where_modules_are_is_told_by_go_s_own_settings() {
     let reason = endpoint.unwrap().version(&Module::new("corp.example.test/x", "v1.0.0"), "mod").unwrap_err();
     assert!(reason.contains("corp.example.test/x is private by GOPRIVATE or GONOPROXY"), "{reason}");
     let secret = |surroundings: &Surroundings, keep| {
-        secrets(surroundings, None, &[], keep).get("go").map(|secret| String::from_utf8(secret.bytes.clone()).unwrap())
+        secrets(surroundings, None, &[], None, keep).get("go").map(|secret| String::from_utf8(secret.bytes.clone()).unwrap())
     };
     assert_eq!(secret(&named, Keep::Nothing).as_deref(), Some("GOPROXY=https://p.example.test/go/\n"));
     assert_eq!(secret(&named, Keep::Logins), None);

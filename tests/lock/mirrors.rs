@@ -133,7 +133,7 @@ async fn a_registry_s_mirror_is_stronger_than_its_client_s_configuration() {
 
     // What a build gets.
     let text = |surroundings: &Surroundings, keep, id: &str| {
-        secrets(surroundings, None, &[], keep).get(id).map(|secret| String::from_utf8(secret.bytes.clone()).unwrap())
+        secrets(surroundings, None, &[], None, keep).get(id).map(|secret| String::from_utf8(secret.bytes.clone()).unwrap())
     };
     let npmrc = text(&mirrored, Keep::Nothing, "npmrc").unwrap();
     assert!(npmrc.ends_with("registry=\"https://m.example.test/npm/\"\n") && npmrc.contains("_authToken=\"secret\""), "{npmrc}");
@@ -176,7 +176,7 @@ async fn what_a_build_gets_of_the_clients_files_is_what_was_asked_with() {
     let project = "@own:registry=https://own.example.test/\nproxy=http://evil.example.test/\nstrict-ssl=false\n//own.example.test/:_authToken=${TOKEN}\n";
     let given = |expansion, keep| {
         let here = Surroundings { npmrc: Some((project.to_string(), expansion)), ..here.clone() };
-        let found = secrets(&here, Some(authorities.clone()), &[], keep);
+        let found = secrets(&here, Some(authorities.clone()), &[], None, keep);
         found.into_iter().map(|(id, secret)| (id, String::from_utf8(secret.bytes).unwrap())).collect::<BTreeMap<_, _>>()
     };
     let all = given(Expansion::Host, Keep::Nothing);
@@ -195,7 +195,7 @@ async fn what_a_build_gets_of_the_clients_files_is_what_was_asked_with() {
     assert_eq!(kept["npmrc"], "@own:registry=\"https://own.example.test/\"\n");
     // Another index takes the place of all that the file says of it.
     let index = Surroundings { mirrors: mirrors(&[("pypi", "https://m.example.test/")]), ..here };
-    let pip = secrets(&index, None, &[], Keep::Nothing)["pip"].clone();
+    let pip = secrets(&index, None, &[], None, Keep::Nothing)["pip"].clone();
     assert_eq!(String::from_utf8(pip.bytes).unwrap(), "[install]\n[global]\nindex-url = https://m.example.test/\ntimeout = 5\n");
     assert_eq!(pip.file, None);
 }
@@ -367,7 +367,7 @@ fn mirrors_are_read_of_all_files_and_what_is_wrong_is_said() {
     assert_eq!(list.unwrap(), ["npm https://mine.example.test/"]);
     for (text, message, help) in [
         ("mirror npn \"https://m.example.test/\"", "`npn` is neither a registry nor the beginning of a URL", "`npm`"),
-        ("mirror cpan \"https://m.example.test/\"", "`cpan` is neither", "`npm`, `pypi` and `apt`"),
+        ("mirror cpan \"https://m.example.test/\"", "`cpan` is neither", "`npm`, `pypi`, `crates` and `apt`"),
         (
             "mirror \"https://a.example.test\" \"https://m.example.test/\"",
             "is the beginning of other addresses too",

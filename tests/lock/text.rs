@@ -6,7 +6,8 @@ use silo::lock::apt::solve::Role;
 use silo::lock::go::Module;
 use silo::lock::time::Time;
 use silo::lock::{
-    AptPackage, Artifact, GoModule, Lock, LockedBase, LockedComponent, LockedLayer, NpmPackage, Package, PackageFile, Trust, parse,
+    AptPackage, Artifact, CrateRole, GoModule, Lock, LockedBase, LockedComponent, LockedLayer, NpmPackage, Package, PackageFile, Trust,
+    parse,
 };
 use silo::problem::{Code, Problems};
 use silo::source::{Layer, Source, Sources};
@@ -98,6 +99,14 @@ fn artifact() -> impl Strategy<Value = Artifact> {
             arch,
             sha256
         }),
+        ("[a-zA-Z_][a-zA-Z0-9_-]{0,20}", "[0-9]{1,3}\\.[0-9]\\.[0-9](-[a-z.0-9]{1,4})?(\\+[a-z]{1,3})?", any::<bool>(), hex()).prop_map(
+            |(name, version, program, sha256)| Artifact::Crate {
+                name,
+                version,
+                role: if program { CrateRole::Program } else { CrateRole::Dependency },
+                sha256
+            }
+        ),
     ]
 }
 

@@ -14,13 +14,13 @@ const AGENT: &str = "equal-twice";
 
 /// A web server of files that may change.
 #[derive(Clone)]
-struct Server {
+pub(super) struct Server {
     files: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
-    address: String,
+    pub(super) address: String,
 }
 
 impl Server {
-    fn start() -> Server {
+    pub(super) fn start() -> Server {
         let listener = TcpListener::bind("0.0.0.0:0").unwrap();
         let address = format!("http://{}:{}", gateway(), listener.local_addr().unwrap().port());
         let server = Server { files: Arc::default(), address };
@@ -34,7 +34,7 @@ impl Server {
         server
     }
 
-    fn put(&self, path: &str, bytes: Vec<u8>) -> String {
+    pub(super) fn put(&self, path: &str, bytes: Vec<u8>) -> String {
         let hash = sha256_hex(&bytes);
         self.files.lock().unwrap().insert(path.to_string(), bytes);
         hash
@@ -150,7 +150,7 @@ agent {AGENT}
 }
 
 /// The digests of all layers but those of the user's own scripts, which may write what they like.
-fn layers(reference: &str) -> Vec<String> {
+pub(super) fn layers(reference: &str) -> Vec<String> {
     let all = docker(&["image", "inspect", "--format", "{{range .RootFS.Layers}}{{println .}}{{end}}", reference]).succeeded().stdout;
     let steps = docker(&["image", "history", "--no-trunc", "--format", "{{.Size}}\t{{.CreatedBy}}", reference]).succeeded().stdout;
     // The newest step comes first; those that make no layer are settings.
@@ -168,7 +168,7 @@ fn layers(reference: &str) -> Vec<String> {
 
 /// What a build says of a lock in which a digest is another: it fails at the component, and names both digests.
 #[track_caller]
-fn refused(ran: Ran, component: &str, words: &[&str]) {
+pub(super) fn refused(ran: Ran, component: &str, words: &[&str]) {
     let ran = ran.exited(1).says("silo::build::checksum").says(&format!("what was downloaded for {component}"));
     // A digest may be broken where a line ends.
     let flat: String = ran.stderr.chars().filter(|c| !c.is_whitespace() && *c != '│').collect();

@@ -11,8 +11,8 @@ use silo::lock::apt::solve::Role;
 use silo::lock::package::of_components;
 use silo::lock::template::{Values, expand, mentions};
 use silo::lock::{
-    AptPackage, Artifact, GoModule, Lock, LockedBase, LockedComponent, LockedLayer, NpmPackage, Package, PackageFile, Query, Trust,
-    go::Module, inputs, queries,
+    AptPackage, Artifact, CrateRole, GoModule, Lock, LockedBase, LockedComponent, LockedLayer, NpmPackage, Package, PackageFile, Query,
+    Trust, go::Module, inputs, queries,
 };
 use silo::spec::{Arch, BaseFrom, Checksum, ImageSpec, PackageRequest, Step, Template};
 
@@ -148,6 +148,7 @@ fn artifacts<'v>(steps: &[Step], values: impl Fn(Arch) -> Values<'v>) -> Vec<Art
             Step::Npm { packages } => packages.iter().for_each(|package| found.extend(npm(package, &values))),
             Step::Pip { packages } => found.extend(packages.iter().map(|package| wheel(package, &values))),
             Step::Go { packages } => packages.iter().for_each(|package| found.extend(modules(package, &values))),
+            Step::Cargo { packages, features: _ } => packages.iter().for_each(|package| found.extend(crates(package, &values))),
             Step::Download { url, to: _, strip: _, checksum } => found.extend(file(url, checksum, &values)),
             Step::Copy { .. } | Step::Run(_) | Step::Bin { .. } | Step::Path { .. } | Step::Env { .. } => {}
         }
@@ -210,6 +211,17 @@ fn modules<'v>(package: &PackageRequest, values: &impl Fn(Arch) -> Values<'v>) -
         module("lib.example.test/shared", "v1.4.0".to_string(), true, false),
         module("lib.example.test/shared", "v1.2.0".to_string(), false, false),
     ]
+}
+
+/// A program of two crates.
+fn crates<'v>(package: &PackageRequest, values: &impl Fn(Arch) -> Values<'v>) -> [Artifact; 2] {
+    let values = values(Arch::Amd64);
+    let (name, version) = (filled(&package.name, &values), version(&filled(&package.version, &values)));
+    let made = |name: String, version: String, role| {
+        let sha256 = sha256_hex(format!("{name}-{version}.crate").as_bytes());
+        Artifact::Crate { name, version, role, sha256 }
+    };
+    [made(format!("{name}-shared"), "1.1.2".to_string(), CrateRole::Dependency), made(name, version, CrateRole::Program)]
 }
 
 fn file<'v>(url: &Template, checksum: &Checksum, values: &impl Fn(Arch) -> Values<'v>) -> Vec<Artifact> {

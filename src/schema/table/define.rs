@@ -1,6 +1,6 @@
 //! `define`, and what stands in a definition.
 
-use super::steps::{APT, BIN, COPY, DOWNLOAD, GO, NPM, PATH, PIP, RUN, STEP_ENV, VERSIONS};
+use super::steps::{APT, BIN, CARGO, COPY, DOWNLOAD, GO, NPM, PATH, PIP, RUN, STEP_ENV, VERSIONS};
 use super::{ARGS, COMMAND, DOC, EXTENSIONS, MOUNT, POST_BUILD, PRE_RUN, RULE, SERVER_ENV, optional, property, required};
 use crate::schema::{Merge, NodeRule, Type};
 
@@ -127,7 +127,7 @@ static INSTALL: NodeRule = NodeRule {
     name: "install",
     doc: "How to install it from one source, which is called `default` unless told otherwise. The blocks stand in order of preference.",
     arguments: &[optional("source", Type::Name)],
-    children: &[&ARCH, &REQUIRES, &VERSIONS, &APT, &DOWNLOAD, &NPM, &PIP, &GO, &COPY, &RUN, &BIN, &PATH, &STEP_ENV],
+    children: &[&ARCH, &REQUIRES, &VERSIONS, &APT, &DOWNLOAD, &NPM, &PIP, &GO, &CARGO, &COPY, &RUN, &BIN, &PATH, &STEP_ENV],
     merge: Merge::Keyed,
     ..RULE
 };

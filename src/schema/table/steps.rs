@@ -119,6 +119,20 @@ pub(super) static GO: NodeRule = NodeRule {
     ..RULE
 };
 
+pub(super) static CARGO: NodeRule = NodeRule {
+    name: "cargo",
+    doc: "A crate with programs, compiled while the image is built, with exactly the crates of the `Cargo.lock` that is packed in it. Its programs lie in `bin/`.",
+    example: include_str!("../../../schemas/examples/cargo.kdl"),
+    arguments: &[required("crate", Type::Text)],
+    properties: &[
+        property("version", Type::Version, "The version or range."),
+        property("features", Type::Text, "Features that are compiled, separated by commas."),
+        property("default_features", Type::Bool, "Whether its default features are compiled, as they are unless told otherwise."),
+    ],
+    merge: Merge::List,
+    ..RULE
+};
+
 pub(super) static COPY: NodeRule = NodeRule {
     name: "copy",
     doc: "A file of the project.",

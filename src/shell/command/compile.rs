@@ -83,7 +83,7 @@ pub fn compile(ui: &Ui, directory: Option<&Path>, args: &Compile) -> Result<u8, 
 fn apple_options(project: &Project, image: &LockedImage, launch: Option<&Launch>) -> Result<AppleOptions, Failure> {
     let folder = project.state_directory().join("secrets");
     let mut secrets = Vec::new();
-    for (id, Secret { bytes, file }) in trust::secrets(project, image) {
+    for (id, Secret { bytes, file }) in super::wait(async { Ok(trust::secrets(project, image).await) })? {
         let path = match file {
             Some(path) => path,
             None => {

@@ -92,7 +92,7 @@ fn name(digest: &str, locked: &LockedImage) -> Option<String> {
     let is = |artifact: &&Artifact| match artifact {
         Artifact::Npm(package) => package.integrity == digest,
         Artifact::Wheel { name: _, version: _, file: _, arch: _, sha256 } => sha256 == digest,
-        Artifact::Apt(_) | Artifact::File { .. } | Artifact::Module(_) => false,
+        Artifact::Apt(_) | Artifact::File { .. } | Artifact::Module(_) | Artifact::Crate { .. } => false,
     };
     let names: BTreeSet<String> = artifacts.filter(is).flat_map(|artifact| artifact.files()).map(|file| file.place.name()).collect();
     names.into_iter().next()
@@ -114,7 +114,7 @@ fn offline(step: &FailedStep, network: BuildNetwork) -> Option<String> {
         ),
         BuildNetwork::None => wants_network(&step.log.join("\n").to_lowercase()).then(|| {
             "silo is offline, so the step had no network: what a script downloads cannot be vendored; a `download` step with a checksum, \
-             or a package in an `apt`, `npm` or `pip` step, can"
+             or a package in an `apt`, `npm`, `pip` or `cargo` step, can"
                 .to_string()
         }),
     }
@@ -158,6 +158,8 @@ fn advice(step: &FailedStep) -> String {
         "the engine's disk is full: `docker system df` shows what takes it, `docker builder prune` drops old build steps".to_string()
     } else if says(&["has no installation candidate", "was not found", "unable to locate package"]) {
         "the distribution's archive no longer has a pinned version: run `silo update packages`".to_string()
+    } else if says(&["requires rustc", "feature `edition", "which is not a supported edition", "lock file version"]) {
+        "a crate needs a newer Rust than that which compiles it here: write an older version= of what was asked for".to_string()
     } else if says(&["command not found", ": not found"]) {
         "a program is missing in the image: add it with `base { apt \"…\" }` or as a `tool`".to_string()
     } else {

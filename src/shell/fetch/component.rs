@@ -6,7 +6,7 @@ use silo::lock::npm::{Root, Track, choose, instead, refusal, track};
 use silo::lock::template::{Values, expand, mentions};
 use silo::lock::time::{Cutoff, Time};
 use silo::lock::version::{Request, matches};
-use silo::lock::{Artifact, Trust, apt, checksum, go as modules, pypi as wheels};
+use silo::lock::{Artifact, Trust, apt, checksum, crates, go as modules, pypi as wheels};
 
 use silo::spec::{Arch, Checksum, PackageRequest, Step, Template, Versions};
 
@@ -124,6 +124,20 @@ impl Recipe<'_> {
                 )
             }));
         }
+        let cargo = self.packages(|step| if let Step::Cargo { packages, features: _ } = step { Some(packages) } else { None });
+        if !cargo.is_empty() {
+            let solution = self.crates(session, &cargo).await?;
+            let leader = cargo.iter().find(|package| leads(package));
+            if let (None, Some(package)) = (&version, leader.or(cargo.first().filter(|_| npm.is_empty() && pip.is_empty()))) {
+                let name = self.fill(&package.name, Arch::Amd64, None)?;
+                found.released = solution.released.get(&name).copied();
+                match (solution.versions.get(&name).cloned(), leader) {
+                    (chosen, Some(_)) => version = chosen,
+                    (chosen, None) => found.version = chosen.unwrap_or_default(),
+                }
+            }
+            found.artifacts.extend(solution.crates);
+        }
         let listed = match (&version, self.versions) {
             (None, Some(versions)) => self.listed(session, versions, &request, &mut found).await?,
             (Some(_), _) | (None, None) => None,
@@ -154,8 +168,11 @@ impl Recipe<'_> {
             let first =
                 packages.iter().find(|package| apt.first().is_some_and(|name| name.split('=').next() == Some(package.name.as_str())));
             let full = first.and_then(|package| package.versions.values().next()).cloned().unwrap_or_default();
-            let alone =
-                npm.is_empty() && pip.is_empty() && go.is_empty() && !self.steps.iter().any(|step| matches!(step, Step::Download { .. }));
+            let alone = npm.is_empty()
+                && pip.is_empty()
+                && go.is_empty()
+                && cargo.is_empty()
+                && !self.steps.iter().any(|step| matches!(step, Step::Download { .. }));
             if alone {
                 fits(&request, first.map_or("", |package| package.name.as_str()), &full)?;
                 found.version = apt::upstream(&full).to_string();
@@ -291,6 +308,20 @@ impl Recipe<'_> {
         Ok(solution.roots.into_iter().map(|(package, module)| (package, modules::bare(&module.version).to_string())).collect())
     }
 
+    async fn crates(&self, session: &Session<'_>, packages: &[&PackageRequest]) -> Result<crates::Solution, String> {
+        let mut roots = Vec::new();
+        for package in packages {
+            let names: BTreeSet<String> =
+                Arch::ALL.into_iter().map(|arch| self.fill(&package.name, arch, None)).collect::<Result<_, _>>()?;
+            let Some(name) = names.first().filter(|_| names.len() == 1) else {
+                return Err("the name of a crate cannot depend on the architecture".to_string());
+            };
+            roots.push(crates::Root { name: name.clone(), request: self.fill(&package.version, Arch::Amd64, self.request)? });
+        }
+        let target = crates::Target { rust: session.rust().await, cutoff: self.cutoff };
+        session.crates().await?.solve(&session.client, &roots, &target).await
+    }
+
     /// The version by the list of versions, and the list. A version that is written out needs none, unless it is the beginning of others.
     async fn listed(
         &self,
@@ -363,7 +394,7 @@ fn main_version(solution: &modules::Solution, package: &str) -> Option<(String, 
 fn all_templates(step: &Step) -> Vec<&Template> {
     match step {
         Step::Download { url, to: _, strip: _, checksum: _ } => vec![url],
-        Step::Npm { packages } | Step::Pip { packages } | Step::Go { packages } => {
+        Step::Npm { packages } | Step::Pip { packages } | Step::Go { packages } | Step::Cargo { packages, features: _ } => {
             packages.iter().flat_map(|package| [&package.name, &package.version]).collect()
         }
         Step::Bin { name: _, target } => vec![target],

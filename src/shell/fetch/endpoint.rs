@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use base64::Engine;
@@ -119,6 +119,21 @@ impl Surroundings {
     /// of the folder that they are started in. Since it takes longer than everything else together, its answer is kept for some minutes,
     /// as long as the program, what configures it and its variables are the same.
     pub(super) async fn ask(&self, program: &str, arguments: &[&str]) -> Option<String> {
+        let printed = |output: &Output| {
+            let text = String::from_utf8_lossy(&output.stdout).trim().to_string();
+            (output.status.success() && !text.is_empty()).then_some(text)
+        };
+        self.answer(program, arguments, &[], printed).await
+    }
+
+    /// The same with more variables, and an answer that is read from all that the program leaves.
+    pub(super) async fn answer(
+        &self,
+        program: &str,
+        arguments: &[&str],
+        more: &[(&str, String)],
+        read: impl Fn(&Output) -> Option<String>,
+    ) -> Option<String> {
         let cache = self.cache().map(Cache::new);
         let key = self.question(program, arguments);
         if let (Some(cache), Some(key)) = (&cache, &key)
@@ -127,10 +142,10 @@ impl Surroundings {
             return String::from_utf8(entry.body).ok();
         }
         let mut command = Command::new(program);
-        command.args(arguments).current_dir("/").env_clear().envs(&self.variables).stdin(Stdio::null()).kill_on_drop(true);
+        command.args(arguments).current_dir("/").env_clear().envs(&self.variables).envs(more.iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::null()).kill_on_drop(true);
         let output = tokio::time::timeout(Duration::from_secs(30), command.output()).await.ok()?.ok()?;
-        let text = String::from_utf8(output.stdout).ok()?.trim().to_string();
-        let answer = (output.status.success() && !text.is_empty()).then_some(text)?;
+        let answer = read(&output)?;
         if let (Some(cache), Some(key)) = (&cache, &key) {
             cache.write(key, &Terms::for_a_while(), answer.as_bytes()).await;
         }
@@ -270,7 +285,7 @@ pub(super) fn first_server(list: &str) -> Result<String, String> {
     found.map(str::to_string).ok_or_else(|| list.to_string())
 }
 
-fn slash(url: &str) -> String {
+pub(super) fn slash(url: &str) -> String {
     format!("{}/", url.trim_end_matches('/'))
 }
 

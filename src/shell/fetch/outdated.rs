@@ -7,7 +7,7 @@ use silo::lock::apt::solve::Role;
 use silo::lock::difference::Subject;
 use silo::lock::time::{Cutoff, Time};
 use silo::lock::version::{Request, compare};
-use silo::lock::{self, AptPackage, Artifact, Lock, LockedBase, Package, Query, go, pypi};
+use silo::lock::{self, AptPackage, Artifact, CrateRole, Lock, LockedBase, Package, Query, go, pypi};
 use silo::problem::{Code, Problem, Problems};
 use silo::spec::{Component, ComponentId, ImageSpec, Kind, Step};
 
@@ -72,6 +72,7 @@ pub async fn outdated(
     let client = client.of(options.surroundings).telling(progress);
     let cutoffs = |id: &ComponentId| options.cutoff(Some(id));
     let session = Session::new(client, options.surroundings, spec, Kept::default(), &cutoffs, progress);
+    spec.components.iter().for_each(|one| session.learn(&one.id, lock.component(&one.id).map(|locked| locked.version.as_str())));
     let same = spec.base.reference == spec.fetch.reference && spec.base.from == spec.fetch.from;
     let asked = queries.iter().filter(|query| !(same && matches!(query, Query::Fetch { .. })));
     let looks = asked.map(|query| {
@@ -178,11 +179,14 @@ async fn packages(session: &Session<'_>, whose: Whose, what: &str, locked: &[Pac
     list
 }
 
-/// The packages of npm, PyPI and Go that a block names; files of URLs have no versions.
+/// The packages of npm, PyPI, Go and the crates' registry that a block names; files of URLs have no versions.
 async fn layer(session: &Session<'_>, block: &str, steps: &[Step], locked: &[Artifact], cutoff: Cutoff) -> Vec<Standing> {
     let (arch, options) = (BTreeMap::new(), BTreeMap::new());
-    let steps: Vec<Step> =
-        steps.iter().filter(|step| matches!(step, Step::Npm { .. } | Step::Pip { .. } | Step::Go { .. })).cloned().collect();
+    let steps: Vec<Step> = steps
+        .iter()
+        .filter(|step| matches!(step, Step::Npm { .. } | Step::Pip { .. } | Step::Go { .. } | Step::Cargo { .. }))
+        .cloned()
+        .collect();
     if steps.is_empty() {
         return Vec::new();
     }
@@ -203,13 +207,17 @@ async fn layer(session: &Session<'_>, block: &str, steps: &[Step], locked: &[Art
             (Artifact::Npm(package), Step::Npm { .. }) if package.path == format!("node_modules/{name}") => Some(package.version.clone()),
             (Artifact::Wheel { name: wheel, version, .. }, Step::Pip { .. }) if *wheel == pypi::normalized(name) => Some(version.clone()),
             (Artifact::Module(module), Step::Go { .. }) if module.has(name) => Some(go::bare(&module.module.version).to_string()),
-            (Artifact::Npm(_) | Artifact::Wheel { .. } | Artifact::Module(_) | Artifact::Apt(_) | Artifact::File { .. }, _) => None,
+            (Artifact::Crate { name: program, version, role: CrateRole::Program, .. }, Step::Cargo { .. }) if program == name => {
+                Some(version.clone())
+            }
+            (Artifact::Npm(_) | Artifact::Wheel { .. } | Artifact::Module(_) | Artifact::Crate { .. }, _) => None,
+            (Artifact::Apt(_) | Artifact::File { .. }, _) => None,
         })
     };
     let mut list = Vec::new();
     for step in &steps {
         let packages = match step {
-            Step::Npm { packages } | Step::Pip { packages } | Step::Go { packages } => packages,
+            Step::Npm { packages } | Step::Pip { packages } | Step::Go { packages } | Step::Cargo { packages, features: _ } => packages,
             Step::Apt { .. } | Step::Download { .. } | Step::Copy { .. } | Step::Run(_) => continue,
             Step::Bin { .. } | Step::Path { .. } | Step::Env { .. } => continue,
         };
@@ -217,9 +225,13 @@ async fn layer(session: &Session<'_>, block: &str, steps: &[Step], locked: &[Art
             let name = package.name.0.split('[').next().unwrap_or_default();
             let newest = match step {
                 Step::Go { .. } => modules.as_ref().map(|modules| modules.get(name).cloned()),
-                Step::Npm { .. } | Step::Pip { .. } | Step::Apt { .. } | Step::Download { .. } | Step::Copy { .. } | Step::Run(_) => {
-                    found.as_ref().map(|found| version(found, step, name))
-                }
+                Step::Npm { .. }
+                | Step::Pip { .. }
+                | Step::Cargo { .. }
+                | Step::Apt { .. }
+                | Step::Download { .. }
+                | Step::Copy { .. }
+                | Step::Run(_) => found.as_ref().map(|found| version(found, step, name)),
                 Step::Bin { .. } | Step::Path { .. } | Step::Env { .. } => continue,
             };
             let allowed = match newest {
@@ -255,7 +267,7 @@ async fn version(session: &Session<'_>, component: &Component, request: &str, cu
         }
         let downloads = install.steps.iter().any(|step| matches!(step, Step::Download { .. }));
         let knows = |step: &&Step| match step {
-            Step::Npm { .. } | Step::Pip { .. } | Step::Go { .. } => true,
+            Step::Npm { .. } | Step::Pip { .. } | Step::Go { .. } | Step::Cargo { .. } => true,
             Step::Apt { .. } => !downloads,
             Step::Download { .. } | Step::Copy { .. } | Step::Run(_) | Step::Bin { .. } | Step::Path { .. } | Step::Env { .. } => false,
         };

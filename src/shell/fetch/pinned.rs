@@ -12,7 +12,9 @@ use silo::spec::Distribution;
 use tokio::sync::OnceCell;
 
 use super::archive::places;
+use super::cargo::CratesIndex;
 use super::client::{Ask, Client};
+use super::crates::Crates;
 use super::endpoint::{NpmEndpoint, Surroundings, pypi as index};
 use super::go::GoEndpoint;
 use super::session::words;
@@ -27,6 +29,7 @@ pub struct Getter<'a> {
     npm: OnceCell<Result<NpmEndpoint, String>>,
     pypi: OnceCell<Result<String, String>>,
     go: OnceCell<Result<GoEndpoint, String>>,
+    crates: OnceCell<Result<Crates, String>>,
     archives: OnceCell<Vec<String>>,
 }
 
@@ -87,6 +90,7 @@ impl<'a> Getter<'a> {
             npm: OnceCell::new(),
             pypi: OnceCell::new(),
             go: OnceCell::new(),
+            crates: OnceCell::new(),
             archives: OnceCell::new(),
         }
     }
@@ -152,6 +156,12 @@ impl<'a> Getter<'a> {
             }
             Place::Archive(module) => get(self.go().await?.version(module, "zip")?, Ask::default()).await,
             Place::Requirements(module) => get(self.go().await?.version(module, "mod")?, Ask::default()).await,
+            Place::Crate { name, version } => {
+                let open = || async { Crates::open(self.client, CratesIndex::find(self.surroundings).await.map_err(words)?).await };
+                let crates = self.crates.get_or_init(open).await.as_ref().map_err(String::clone)?;
+                let (url, ask) = crates.archive(name, version, &digest.hex);
+                get(url, ask).await
+            }
             Place::Package { path } => {
                 let mut found = None;
                 for archive in self.archives().await {

@@ -152,6 +152,11 @@ async fn obstacle(session: &Session<'_>, steps: &[Step], whose: Whose) -> Option
                 session.go_endpoint().await.ok()?.proxy(),
                 "check the network, and HTTPS_PROXY when there is a proxy; GOPROXY, or `mirror go`, names another server of modules",
             ),
+            Step::Cargo { packages: _, features: _ } => unreachable(
+                &session.client,
+                &session.crates_index().await.ok()?.url,
+                "check the network, and HTTPS_PROXY when there is a proxy; `mirror crates \"URL\"`, or ~/.cargo/config.toml, names another registry",
+            ),
             Step::Apt { packages: _ } => session.stock(whose).await.err().map(|reason| Problem::new(Code::Unresolved, reason)),
             Step::Download { .. } | Step::Copy { .. } | Step::Run { .. } | Step::Bin { .. } | Step::Path { .. } | Step::Env { .. } => None,
         };
@@ -359,6 +364,24 @@ async fn answer(
     known: Option<&Lock>,
     options: &Options<'_>,
 ) -> (Option<Answer>, Vec<Problem>) {
+    let (answer, said) = found(session, query, kept, known, options).await;
+    if let Query::Component { id, request: _, installs: _, options: _ } = query {
+        let version = match &answer {
+            Some(Answer::Component(component)) => Some(component.version.as_str()),
+            Some(Answer::Base(_) | Answer::Fetch(_) | Answer::Layer(_)) | None => None,
+        };
+        session.learn(id, version);
+    }
+    (answer, said)
+}
+
+async fn found(
+    session: &Session<'_>,
+    query: &Query,
+    kept: Option<&Lock>,
+    known: Option<&Lock>,
+    options: &Options<'_>,
+) -> (Option<Answer>, Vec<Problem>) {
     let origin = session.spec.base.origin;
     let fail = |reason: String| (None, vec![unresolved(reason, origin)]);
     match query {
@@ -487,7 +510,9 @@ async fn layer(session: &Session<'_>, query: &Query, name: Option<&Name>, cutoff
 
 /// Whether the steps download files of a version without asking anybody which versions there are.
 pub(super) fn has_no_index(steps: &[Step]) -> bool {
-    let indexed = steps.iter().any(|step| matches!(step, Step::Npm { .. } | Step::Pip { .. } | Step::Go { .. } | Step::Apt { .. }));
+    let indexed = steps
+        .iter()
+        .any(|step| matches!(step, Step::Npm { .. } | Step::Pip { .. } | Step::Go { .. } | Step::Cargo { .. } | Step::Apt { .. }));
     let versioned = |step: &Step| match step {
         Step::Download { url, .. } => lock::template::mentions(url, "%{version}"),
         _ => false,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use silo::spec::Registry;
 
+use super::cargo::CratesIndex;
 use super::endpoint::{Expansion, Surroundings, npmrc};
 use super::login::netrc;
 
@@ -28,8 +29,14 @@ pub enum Keep {
 }
 
 /// All secrets by identifier. `bundle` is the host's file of certificate authorities, `archives` says where packages of distributions
-/// are had, a line for each.
-pub fn secrets(surroundings: &Surroundings, bundle: Option<PathBuf>, archives: &[String], keep: Keep) -> BTreeMap<String, Secret> {
+/// are had, a line for each, `crates` where the registry of crates is, if any are compiled.
+pub fn secrets(
+    surroundings: &Surroundings,
+    bundle: Option<PathBuf>,
+    archives: &[String],
+    crates: Option<&CratesIndex>,
+    keep: Keep,
+) -> BTreeMap<String, Secret> {
     let file = |path: PathBuf| Some(Secret { bytes: std::fs::read(&path).ok()?, file: Some(path) });
     let made = |text: String| (!text.is_empty()).then(|| Secret { bytes: text.into_bytes(), file: None });
     let logins = keep == Keep::Nothing;
@@ -38,6 +45,7 @@ pub fn secrets(surroundings: &Surroundings, bundle: Option<PathBuf>, archives: &
         ("npmrc", made(npm(surroundings, keep))),
         ("pip", pip(surroundings, keep)),
         ("go", made(go(surroundings, keep))),
+        ("crates", crates.and_then(|index| made(registry(index, keep)))),
         ("netrc", netrc(surroundings).filter(|_| logins).and_then(file)),
         ("apt", made(archives.concat())),
         ("mirrors", made(surroundings.mirrors.lines())),
@@ -101,6 +109,13 @@ fn go(surroundings: &Surroundings, keep: Keep) -> String {
         Keep::Logins => surroundings.mirrors.registry(Registry::Go).map(str::to_string),
     };
     proxy.map(|proxy| format!("GOPROXY={proxy}\n")).unwrap_or_default()
+}
+
+/// Where crates are and as whom they are asked for, as `images/build/cargo.sh` reads it.
+fn registry(index: &CratesIndex, keep: Keep) -> String {
+    let CratesIndex { url, token } = index;
+    let token = token.as_ref().filter(|_| keep == Keep::Nothing).map(|token| format!("token\t{token}\n"));
+    format!("index\t{url}\n{}", token.unwrap_or_default())
 }
 
 /// The text of a pip.conf with another index: what its sections say of that is left out. Source: pip's documentation, "Configuration".

@@ -3,16 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
+use silo::lock::crates::Rust;
 use silo::lock::package::Package;
 use silo::lock::time::{Cutoff, Time};
 use silo::lock::{self, AptPackage, LockedComponent, pypi::Target};
+use silo::plan::cargo_client;
 use silo::problem::Problem;
 use silo::spec::{Arch, ComponentId, Distribution, ImageSpec};
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, watch};
 
 use super::archive::{Stock, Suite, open, open_updates};
+use super::cargo::CratesIndex;
 use super::chain;
 use super::client::Client;
+use super::crates::Crates;
 use super::endpoint::{NpmEndpoint, Surroundings, Transport, pypi};
 use super::go::{GoEndpoint, Modules};
 use super::npm::Npm;
@@ -57,6 +61,10 @@ pub struct Session<'a> {
     pub(super) cutoffs: &'a (dyn Fn(&ComponentId) -> Cutoff + Sync),
     /// The client that compiles packages of Go, as it is looked up.
     pub(super) toolchain: OnceCell<Looked>,
+    crates_index: OnceCell<Result<CratesIndex, String>>,
+    crates: OnceCell<Result<Crates, String>>,
+    /// The Rust of the client that compiles crates, as soon as that is looked up: `Some(None)` when it is not known.
+    rust: watch::Sender<Option<Option<Rust>>>,
     /// The image's distribution and the fetch stage's; the second is not used when they are the same.
     archives: [Shelf; 2],
 }
@@ -130,6 +138,14 @@ impl<'a> Session<'a> {
             modules: Modules::default(),
             cutoffs,
             toolchain: OnceCell::new(),
+            crates_index: OnceCell::new(),
+            crates: OnceCell::new(),
+            // Nobody waits for a client that is not asked for.
+            rust: watch::Sender::new(if spec.components.iter().any(|one| Some(&one.id) == cargo_client().as_ref()) {
+                None
+            } else {
+                Some(None)
+            }),
             archives: Default::default(),
         }
     }
@@ -172,6 +188,31 @@ impl<'a> Session<'a> {
             .await
             .as_ref()
             .map_err(String::clone)
+    }
+
+    pub(super) async fn crates_index(&self) -> Result<&CratesIndex, String> {
+        let find = || async { CratesIndex::find(self.surroundings).await.map_err(words) };
+        self.crates_index.get_or_init(find).await.as_ref().map_err(String::clone)
+    }
+
+    /// The registry of crates.
+    pub(super) async fn crates(&self) -> Result<&Crates, String> {
+        let open = || async { Crates::open(&self.client, self.crates_index().await?.clone()).await };
+        self.crates.get_or_init(open).await.as_ref().map_err(String::clone)
+    }
+
+    /// Notes the version of a component, when that is what compiles crates; those wait for it.
+    pub(super) fn learn(&self, id: &ComponentId, version: Option<&str>) {
+        if cargo_client().as_ref() == Some(id) {
+            self.rust.send_replace(Some(version.and_then(Rust::parse)));
+        }
+    }
+
+    /// The Rust that compiles crates; nothing when it is not known.
+    pub(super) async fn rust(&self) -> Option<Rust> {
+        let mut seen = self.rust.subscribe();
+        let known = seen.wait_for(Option::is_some).await;
+        known.ok().and_then(|known| *known).flatten()
     }
 
     fn distribution(&self, whose: Whose) -> (&Distribution, &Shelf) {

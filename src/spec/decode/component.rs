@@ -21,6 +21,7 @@ pub(super) fn clients(steps: &[Step]) -> BTreeSet<ComponentId> {
         Step::Npm { packages: _ } => Name::new("npm"),
         Step::Pip { packages: _ } => Name::new("pip"),
         Step::Go { packages: _ } => Name::new("go"),
+        Step::Cargo { packages: _, features: _ } => Name::new("cargo"),
         Step::Apt { .. }
         | Step::Download { .. }
         | Step::Copy { .. }
@@ -68,6 +69,7 @@ impl Decoder<'_> {
             let arch = self.arches(block);
             let versions = self.versions(block, options);
             let steps = self.steps(block.children(), Scope::Install, options);
+            self.alone(&steps, id.kind, heading(block));
             if !wanted {
                 continue;
             }
@@ -121,6 +123,22 @@ impl Decoder<'_> {
             cause: request.cause,
             origin: request.origin,
         })
+    }
+
+    /// Crates are compiled on the image's processor, and everything else is unpacked on the builder's: one installation has one place.
+    fn alone(&mut self, steps: &[Step], kind: Kind, span: Span) {
+        let crates = steps.iter().any(|step| matches!(step, Step::Cargo { .. }));
+        let others = steps.iter().any(|step| matches!(step, Step::Npm { .. } | Step::Pip { .. }));
+        if crates && others {
+            self.bad(
+                span,
+                "crates and packages of npm or PyPI cannot be installed together",
+                "write an `install` block for each, or two tools",
+            );
+        }
+        if crates && kind == Kind::Client {
+            self.bad(span, "a client cannot be compiled from crates", "install it from packages or downloads");
+        }
     }
 
     /// `language="node"` of a `requires`.

@@ -16,7 +16,11 @@ impl Decoder<'_> {
         for node in nodes.iter().filter(|node| node.name == "mirror") {
             let (from, to) = (self.argument(node, 0), self.argument(node, 1));
             let from = from.and_then(|(text, span)| self.mirrored(text, span));
-            let to = to.and_then(|(text, span)| Some((self.public(text, span)?, span)));
+            let to = to.and_then(|(text, span)| {
+                // As Cargo writes it.
+                let text = text.strip_prefix("sparse+").filter(|_| from == Some(Mirrored::Registry(Registry::Crates))).unwrap_or(text);
+                Some((self.public(text, span)?, span))
+            });
             if let (Some(of), Some((to, origin))) = (from, to) {
                 found.push(Mirror { of, to: format!("{}/", to.trim_end_matches('/')), origin });
             }
@@ -53,7 +57,11 @@ impl Decoder<'_> {
         let url = self.url(text, span, Scope::Plain, &Options::new())?.0;
         let authority = url.split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or_default();
         if authority.contains('@') {
-            self.bad(span, "a login does not belong into a configuration", "take it out, and write it into ~/.netrc, ~/.npmrc or pip.conf");
+            self.bad(
+                span,
+                "a login does not belong into a configuration",
+                "take it out, and write it into ~/.netrc, ~/.npmrc, pip.conf or Cargo's credentials.toml",
+            );
             return None;
         }
         if url.contains(['?', '#']) {

@@ -1,11 +1,11 @@
 //! Steps of `base`, `layer` and `install`, and scripts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::document::{Node, Value};
 use crate::problem::{Code, Problem};
 use crate::source::Span;
-use crate::spec::{Arch, Checksum, Hook, PackageRequest, RunAs, Step, Template};
+use crate::spec::{Arch, Checksum, Features, Hook, PackageRequest, RunAs, Step, Template};
 
 use super::Decoder;
 use super::text::{Options, Scope, heading};
@@ -26,6 +26,7 @@ impl Decoder<'_> {
             "npm" => self.packages(node, scope, options, npm_name).map(|packages| Step::Npm { packages }).into_iter().collect(),
             "pip" => self.packages(node, scope, options, pip_name).map(|packages| Step::Pip { packages }).into_iter().collect(),
             "go" => self.packages(node, scope, options, go_name).map(|packages| Step::Go { packages }).into_iter().collect(),
+            "cargo" => self.cargo(node, scope, options).into_iter().collect(),
             "copy" => self.copy(node).into_iter().collect(),
             "run" => self.hook(node, RunAs::Root, Some((scope, options))).map(Step::Run).into_iter().collect(),
             "bin" => self.bin(node, scope, options).into_iter().collect(),
@@ -42,7 +43,7 @@ impl Decoder<'_> {
             }
             "env" => self.step_env(node, options),
             other => {
-                let words = ["apt", "download", "npm", "pip", "go", "copy", "run", "bin", "path", "env"];
+                let words = ["apt", "download", "npm", "pip", "go", "cargo", "copy", "run", "bin", "path", "env"];
                 let help = super::text::suggestion(other, &words);
                 self.problem(Problem::new(Code::UnknownNode, format!("`{other}` is not a step")).at(node.name_span, "").help(help));
                 Vec::new()
@@ -182,6 +183,29 @@ impl Decoder<'_> {
             }
         }
         (!packages.is_empty()).then_some(packages)
+    }
+
+    fn cargo(&mut self, node: &Node, scope: Scope, options: &Options) -> Option<Step> {
+        let packages = self.packages(node, scope, options, crate_name);
+        let mut names = BTreeSet::new();
+        if let Some((text, span)) = self.property(node, "features") {
+            let text = self.exact(text, span, options);
+            for name in text.split([',', ' ']).filter(|name| !name.is_empty()) {
+                if !feature_name(name) {
+                    self.bad(span, format!("`{name}` is not a feature of a crate"), "separate features by commas: `features=\"a,b\"`");
+                }
+                names.insert(name.to_string());
+            }
+        }
+        let default = match node.property("default_features").map(|entry| (&entry.value, entry.span)) {
+            None | Some((Value::Bool(true), _)) => true,
+            Some((Value::Bool(false), _)) => false,
+            Some((Value::String(_) | Value::Integer(_) | Value::Decimal(_) | Value::Null, span)) => {
+                self.bad(span, "`default_features` is `#true` or `#false`", "`default_features=#false` leaves them out");
+                true
+            }
+        };
+        Some(Step::Cargo { packages: packages?, features: Features { names, default } })
     }
 
     fn copy(&mut self, node: &Node) -> Option<Step> {
@@ -325,4 +349,17 @@ fn go_name(name: &str) -> bool {
     };
     let host = name.split('/').next().unwrap_or_default();
     host.contains('.') && name.split('/').all(fits)
+}
+
+/// A crate. `%{…}` may stand in it. Source: the Cargo Book, "The Manifest Format", name, and what the registry accepts.
+fn crate_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '%')
+        && name.len() <= 64
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-%{}.".contains(c))
+}
+
+/// A feature. Source: the Cargo Book, "Features".
+fn feature_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-+./".contains(c))
 }
