@@ -371,10 +371,10 @@ const SPOTS: &[Spot] = &[
     Spot {
         name: "a package of Go",
         file: "silo.kdl",
-        write: |text| format!("layer l {{ go {text} }}"),
+        write: |text| format!("layer l {{ go {} }}", quote(&format!("example.test/{}", unquote(text)))),
         exact: |image, text| {
             let packages = String::from_utf8_lossy(file(&image.plan, "layer-l-1/go.packages")).into_owned();
-            packages.lines().count() == 1 && packages.starts_with(&format!("{}@v", meant(text)))
+            packages.lines().count() == 1 && packages.starts_with(&format!("example.test/{}@v", meant(text)))
         },
     },
     Spot {

@@ -273,9 +273,14 @@ impl Recipe {
         }
         for PackageRequest { name, version: _ } in packages {
             let Some(package) = fill(name, Arch::Amd64, from, problems) else { continue };
+            if !go::is_path(&package) {
+                let message = format!("`{}` of {} is no path of a package of Go", package.escape_debug(), from.what);
+                problems.push(Problem::new(Code::UnsafeText, message).at(from.origin, ""));
+                continue;
+            }
             let main = modules.iter().filter(|module| module.has(&package)).max_by_key(|module| module.module.path.len());
-            let Some(main) = main.filter(|_| go::is_path(&package)) else {
-                let message = format!("silo.lock has no module for the package {} of {}", package.escape_debug(), from.what);
+            let Some(main) = main else {
+                let message = format!("silo.lock has no module for the package {package} of {}", from.what);
                 problems.push(Problem::new(Code::Unresolved, message).at(from.origin, "").help("silo lock"));
                 continue;
             };

@@ -124,8 +124,8 @@ const DAMAGES: &[Damage] = &[
     Damage { name: "not text", make: |_| vec![0xff, 0xfe, 0, 1], says: &["silo.lock is not UTF-8"], then: Then::Refuses },
     Damage {
         name: "of a newer format",
-        make: |text| replaced(text, "silo-lock version=2 ", "silo-lock version=3 "),
-        says: &["silo::lock::version", "format 3", "update silo"],
+        make: |text| replaced(text, "silo-lock version=2 ", "silo-lock version=4 "),
+        says: &["silo::lock::version", "format 4", "update silo"],
         then: Then::Refuses,
     },
     Damage {

@@ -367,7 +367,7 @@ fn mirrors_are_read_of_all_files_and_what_is_wrong_is_said() {
     assert_eq!(list.unwrap(), ["npm https://mine.example.test/"]);
     for (text, message, help) in [
         ("mirror npn \"https://m.example.test/\"", "`npn` is neither a registry nor the beginning of a URL", "`npm`"),
-        ("mirror cpan \"https://m.example.test/\"", "`cpan` is neither", "`npm`, `pypi`, `crates` and `apt`"),
+        ("mirror cpan \"https://m.example.test/\"", "`cpan` is neither", "`npm`, `pypi`, `go`, `crates` and `apt`"),
         (
             "mirror \"https://a.example.test\" \"https://m.example.test/\"",
             "is the beginning of other addresses too",
