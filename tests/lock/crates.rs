@@ -402,6 +402,12 @@ async fn a_registry_that_is_not_for_everybody_is_asked_with_its_own_token() {
     let told = |keep| String::from_utf8(secrets(&here, None, &[], Some(&index), keep)["crates"].bytes.clone()).unwrap();
     assert_eq!(told(Keep::Nothing), format!("index\t{0}/index/\ntoken\ts3cret\n", server.address));
     assert_eq!(told(Keep::Logins), format!("index\t{}/index/\n", server.address));
+    let index = CratesIndex { url: "https://ada:pw@i.example.test/".to_string(), token: None };
+    let told = |keep| String::from_utf8(secrets(&here, None, &[], Some(&index), keep)["crates"].bytes.clone()).unwrap();
+    assert_eq!(
+        (told(Keep::Nothing), told(Keep::Logins)),
+        (format!("index\t{}\n", index.url), "index\thttps://i.example.test/\n".to_string())
+    );
 }
 
 #[tokio::test]

@@ -76,7 +76,7 @@ fn a_program_is_compiled_from_its_locked_crates_the_same_each_time_and_a_wrong_b
     let shown = project.run(&["shell", "--", "sh", "-c", "zz-greet; zz-greet x 2>&1; ls -A /opt/silo/tool-zz-greet"]).succeeded().stdout;
     let expected = format!("{nonce} usual=false loud=true seen=false");
     assert!(shown.starts_with(&format!("{expected}\n{expected}\n")) && shown.ends_with("\nbin\n"), "{shown}\n{}", build.stderr);
-    assert!(shown.contains("/crates/vendor/zz-greet-1.0.0/src/main.rs") || shown.contains("src/main.rs"), "{shown}");
+    assert!(shown.contains("src/main.rs"), "a panic says where it was: {shown}");
     assert!(!shown.contains("/silo-cargo"), "where it was compiled is not in it: {shown}");
     project.run(&["rm", "--force", &reference]).succeeded();
 

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use silo::spec::Registry;
 
 use super::cargo::CratesIndex;
+use super::client::shown;
 use super::endpoint::{Expansion, Surroundings, npmrc};
 use super::login::netrc;
 
@@ -114,8 +115,11 @@ fn go(surroundings: &Surroundings, keep: Keep) -> String {
 /// Where crates are and as whom they are asked for, as `images/build/cargo.sh` reads it.
 fn registry(index: &CratesIndex, keep: Keep) -> String {
     let CratesIndex { url, token } = index;
-    let token = token.as_ref().filter(|_| keep == Keep::Nothing).map(|token| format!("token\t{token}\n"));
-    format!("index\t{url}\n{}", token.unwrap_or_default())
+    match (keep, token) {
+        (Keep::Nothing, Some(token)) => format!("index\t{url}\ntoken\t{token}\n"),
+        (Keep::Nothing, None) => format!("index\t{url}\n"),
+        (Keep::Logins, _) => format!("index\t{}\n", shown(url)),
+    }
 }
 
 /// The text of a pip.conf with another index: what its sections say of that is left out. Source: pip's documentation, "Configuration".
