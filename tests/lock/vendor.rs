@@ -212,12 +212,26 @@ async fn what_no_lock_names_is_counted_and_removed_when_told_to() {
     let folder = with_base(&place, "v", &["amd64", "arm64"]);
     place.write("v/sha256/notes.txt", "mine");
     place.write(&format!("v/sha512/{}", "f".repeat(128)), "of another project");
+    // What a base of an earlier lock left behind, and what may still be being written or is somebody's own.
+    let (record, fresh) = (format!("{}-arm64", "e".repeat(64)), format!("bookworm-{}-amd64.7.new", "e".repeat(32)));
+    for name in [&record, &fresh, "notes-amd64"] {
+        place.write(&format!("v/base/{name}"), "sha256:0");
+    }
     let ran = upstream.silo(&place, &["vendor", "v"]).await;
-    assert!(words(&ran.expect(0).err).contains("1 other file, 0.0 kB, that this lock does not name; --prune removes them"), "{}", ran.err);
+    assert!(words(&ran.expect(0).err).contains("2 other files, 0.0 kB, that this lock does not name; --prune removes them"), "{}", ran.err);
     // Fewer files are asked for, and no more are taken away.
     let ran = upstream.silo(&place, &["vendor", "v", "--prune", "--platform", "arm64"]).await;
-    assert!(ran.expect(0).err.contains("removed 1 file"), "{}", ran.err);
+    assert!(ran.expect(0).err.contains("removed 2 files"), "{}", ran.err);
     let mut expected = all(&place);
     expected.insert("notes.txt".to_string());
     assert_eq!(names(&folder), expected);
+    let records: BTreeSet<String> =
+        fs::read_dir(folder.join("base")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    assert!(!records.contains(&record) && records.contains(&fresh) && records.contains("notes-amd64"), "{records:?}");
+    assert_eq!(records.len(), 4, "those of the lock's base stay for both architectures: {records:?}");
+    // Given up a day ago, it is no longer being written.
+    let yesterday = std::time::SystemTime::now() - std::time::Duration::from_secs(2 * 86_400);
+    fs::File::options().write(true).open(folder.join("base").join(&fresh)).unwrap().set_modified(yesterday).unwrap();
+    upstream.silo(&place, &["vendor", "v", "--prune"]).await.expect(0);
+    assert!(!folder.join("base").join(&fresh).exists());
 }

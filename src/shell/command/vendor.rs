@@ -107,7 +107,7 @@ pub fn vendor(ui: &Ui, directory: Option<&Path>, args: &Vendor) -> Result<u8, Fa
         }
         let known = [&lock.base, &lock.fetch].into_iter().flat_map(|base| Arch::ALL.map(|arch| store.base(base, arch))).flatten();
         let named = all.into_iter().filter_map(|file| file.digest).chain(known.map(|file| file.digest)).collect();
-        let unnamed = store.unnamed(&named)?;
+        let unnamed = store.unnamed(&named, &[&lock.base, &lock.fetch])?;
         // Where something failed nothing is taken away: what is there may be all that can be had.
         let pruned = args.prune && problems.is_empty();
         if pruned {
