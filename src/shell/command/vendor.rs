@@ -11,6 +11,7 @@ use futures_util::StreamExt;
 use serde_json::{Value, json};
 
 use silo::digest::Digest;
+use silo::lock::time::Time;
 use silo::lock::{Lock, PinnedFile};
 use silo::plan::{self, Script, Target};
 use silo::problem::{Code, Problem};
@@ -87,7 +88,7 @@ pub fn vendor(ui: &Ui, directory: Option<&Path>, args: &Vendor) -> Result<u8, Fa
         let store = Store::new(&args.folder);
         store.create()?;
         let work = Work { ui, project: &project, image: &image, store: &store, servers: means.servers };
-        let fates = gather(&work, wanted.collect()).await?;
+        let fates = gather(&work, wanted.collect(), &lock.snapshots).await?;
         let (mut present, mut fetched, mut problems) = (Sum::default(), Sum::default(), Vec::new());
         for fate in fates {
             match fate {
@@ -163,8 +164,8 @@ fn scripts(project: &Project, scope: Scope, lock: &Lock, targets: &[Target]) -> 
     Ok(found)
 }
 
-/// Looks at every file and fetches what is not there. Each hash is fetched once, whatever it is called.
-async fn gather(work: &Work<'_>, wanted: Vec<PinnedFile>) -> Result<Vec<Fate>, Failure> {
+/// Looks at every file and fetches what is not there. Each hash is fetched once, whatever it is called. The moments are those of the lock.
+async fn gather(work: &Work<'_>, wanted: Vec<PinnedFile>, moments: &[Time]) -> Result<Vec<Fate>, Failure> {
     let Work { ui, project, image, store: _, servers } = *work;
     let mut fates = Vec::new();
     let mut files: BTreeMap<Digest, PinnedFile> = BTreeMap::new();
@@ -182,7 +183,7 @@ async fn gather(work: &Work<'_>, wanted: Vec<PinnedFile>) -> Result<Vec<Fate>, F
     let client = Client::new(surroundings.cache(), freshness)
         .map(|client| client.of(&surroundings))
         .map_err(|error| project.stop(Problem::new(Code::VendorFetch, format!("nothing can be fetched: {}", chain(&error)))))?;
-    let getter = Getter::new(&client, &surroundings, vec![&image.base.distribution, &image.fetch.distribution]);
+    let getter = Getter::new(&client, &surroundings, vec![&image.base.distribution, &image.fetch.distribution], moments);
     let (moved, count) = (AtomicU64::new(0), files.len());
     let mut ongoing =
         futures_util::stream::iter(&files).map(|(digest, file)| one(work, &getter, digest, file, &moved)).buffer_unordered(PARALLEL);

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use silo::digest::{Digest, Hasher};
-use silo::lock::Place;
+use silo::lock::time::Time;
+use silo::lock::{Place, release};
 use silo::spec::Distribution;
 use tokio::sync::OnceCell;
 
@@ -15,7 +16,7 @@ use super::archive::places;
 use super::client::{Ask, Client};
 use super::endpoint::{NpmEndpoint, Surroundings, pypi as index};
 use super::session::words;
-use super::{FetchError, chain, npm, pypi};
+use super::{FetchError, chain, npm, pypi, snapshot};
 
 /// What is known of where files are.
 pub struct Getter<'a> {
@@ -23,9 +24,12 @@ pub struct Getter<'a> {
     surroundings: &'a Surroundings,
     /// Whose packages are fetched.
     distributions: Vec<&'a Distribution>,
+    /// When the states of their archives were that packages were taken from.
+    moments: &'a [Time],
     npm: OnceCell<Result<NpmEndpoint, String>>,
     pypi: OnceCell<Result<String, String>>,
     archives: OnceCell<Vec<String>>,
+    snapshots: OnceCell<Vec<String>>,
 }
 
 /// A file that is being written. It goes with the value, unless it was put into its place.
@@ -77,8 +81,14 @@ impl Drop for Draft {
 
 impl<'a> Getter<'a> {
     /// A getter that knows nothing yet.
-    pub fn new(client: &'a Client<'a>, surroundings: &'a Surroundings, distributions: Vec<&'a Distribution>) -> Getter<'a> {
-        Getter { client, surroundings, distributions, npm: OnceCell::new(), pypi: OnceCell::new(), archives: OnceCell::new() }
+    pub fn new(
+        client: &'a Client<'a>,
+        surroundings: &'a Surroundings,
+        distributions: Vec<&'a Distribution>,
+        moments: &'a [Time],
+    ) -> Getter<'a> {
+        let (npm, pypi) = (OnceCell::new(), OnceCell::new());
+        Getter { client, surroundings, distributions, moments, npm, pypi, archives: OnceCell::new(), snapshots: OnceCell::new() }
     }
 
     /// The archives of the distributions.
@@ -90,6 +100,37 @@ impl<'a> Getter<'a> {
             all.filter(|uri| seen.insert(uri.clone())).collect()
         };
         self.archives.get_or_init(find).await
+    }
+
+    /// Archives that keep what others have no longer, as a build asks them (`images/build/apt.sh`): those that the caller names, and those that
+    /// the release files of the others name. Whether somebody signed these does not matter: a file is known by its hash.
+    async fn snapshots(&self) -> &[String] {
+        let find = || async {
+            let suites: BTreeSet<&str> = self
+                .distributions
+                .iter()
+                .flat_map(|distribution| [&distribution.suite].into_iter().chain(distribution.updates.iter().map(|update| &update.suite)))
+                .map(String::as_str)
+                .filter(|suite| !suite.is_empty())
+                .collect();
+            let archives = self.archives().await;
+            let urls: Vec<String> =
+                archives.iter().flat_map(|uri| suites.iter().map(move |suite| format!("{uri}/dists/{suite}/InRelease"))).collect();
+            let ask = Ask::default();
+            let read = |url: &String| {
+                let url = url.clone();
+                let ask = &ask;
+                async move { self.client.get(&url, ask).await.ok() }
+            };
+            let releases = futures_util::future::join_all(urls.iter().map(read)).await.into_iter().flatten();
+            let published: BTreeSet<String> =
+                releases.filter_map(|bytes| release::parse(&String::from_utf8_lossy(&bytes)).snapshots).collect();
+            let named = snapshot::addresses(self.surroundings, self.moments, None);
+            let more = published.iter().flat_map(|pattern| snapshot::addresses(self.surroundings, self.moments, Some(pattern)));
+            let mut seen: BTreeSet<String> = archives.iter().cloned().collect();
+            named.into_iter().chain(more).filter(|uri| seen.insert(uri.clone())).collect()
+        };
+        self.snapshots.get_or_init(find).await
     }
 
     /// Fetches a file into its place; the folder has to exist, and `draft` makes names of files beside it that nobody else uses. `moved`
@@ -135,17 +176,14 @@ impl<'a> Getter<'a> {
                 }
             }
             Place::Package { path } => {
-                let mut found = None;
-                for archive in self.archives().await {
-                    match get(format!("{archive}/{path}"), Ask::default()).await {
-                        Err(FetchError::Missing { url: _ }) => {}
-                        other => {
-                            found = Some(other);
-                            break;
-                        }
-                    }
+                let from = |archive: &String| get(format!("{archive}/{path}"), Ask::default());
+                match first(self.archives().await, from).await {
+                    Some(Ok(draft)) => Ok(draft),
+                    refused => match first(self.snapshots().await, from).await {
+                        Some(Ok(draft)) => Ok(draft),
+                        other => refused.or(other).ok_or_else(|| no_archive(path, self.archives.get(), self.snapshots.get()))?,
+                    },
                 }
-                found.ok_or_else(|| no_archive(path, self.archives.get()))?
             }
         };
         let draft = fetched.map_err(|error| chain(&error))?;
@@ -153,13 +191,31 @@ impl<'a> Getter<'a> {
     }
 }
 
-/// That no archive has a file, in words.
-fn no_archive(path: &str, asked: Option<&Vec<String>>) -> String {
-    match asked.map(Vec::as_slice) {
-        None | Some([]) => "nothing on this machine names an archive of its distribution; SILO_APT_MIRROR does".to_string(),
-        Some(asked) => format!(
-            "no archive has {path} any more (asked were {}); `silo update packages` takes what they have now, SILO_APT_MIRROR names another",
-            asked.join(", ")
-        ),
+/// A file of the first archive that has it; why one could not say, if none has it; nothing when all say that they do not have it.
+async fn first<T, F: Future<Output = Result<T, FetchError>>>(
+    archives: &[String],
+    get: impl Fn(&String) -> F,
+) -> Option<Result<T, FetchError>> {
+    let mut refused = None;
+    for archive in archives {
+        match get(archive).await {
+            Ok(value) => return Some(Ok(value)),
+            Err(FetchError::Missing { url: _ }) => {}
+            Err(error) => refused = refused.or(Some(error)),
+        }
     }
+    refused.map(Err)
+}
+
+/// That no archive has a file, in words.
+fn no_archive(path: &str, archives: Option<&Vec<String>>, snapshots: Option<&Vec<String>>) -> String {
+    let asked: Vec<&str> = [archives, snapshots].into_iter().flatten().flatten().map(String::as_str).collect();
+    if asked.is_empty() {
+        return "nothing on this machine names an archive of its distribution; SILO_APT_MIRROR does".to_string();
+    }
+    format!(
+        "no archive has {path} any more (asked were {}); `silo update packages` takes what they have now, SILO_APT_MIRROR names another, and \
+         SILO_APT_SNAPSHOT one that keeps old files (`%{{moment}}` stands for the moment)",
+        asked.join(", ")
+    )
 }
