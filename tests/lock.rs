@@ -16,6 +16,7 @@ mod packages;
 mod proxy;
 mod pypi;
 mod registries;
+mod registry;
 mod server;
 mod solve;
 mod state;

@@ -1,7 +1,9 @@
 //! The folder of vendored files: `DIR/sha256/HASH` and `DIR/sha512/HASH`. Several projects may share one.
 //!
 //! A root file system that was made from a distribution's packages is such a file too. The lock knows its archive's state and not its
-//! hash, so `DIR/base/STATE-ARCHITECTURE` says the hash in one line.
+//! hash, so `DIR/base/STATE-ARCHITECTURE` says the hash in one line. Images of registries are beside that ([`image`]).
+
+pub mod image;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -113,17 +115,12 @@ impl Store {
         Ok(StoredFile { path, digest, size })
     }
 
-    /// What is in the folder and nothing names: files, and what is known of root file systems of other bases. Files that silo did not make are
-    /// not among it, nor what may be being written.
+    /// What is in the folder and nothing names: files, parts of images, and what is known of root file systems of other bases. Files that silo did
+    /// not make are not among it, nor what may be being written.
     pub fn unnamed(&self, named: &BTreeSet<Digest>, bases: &[&LockedBase]) -> Result<Unnamed, Failure> {
         let mut found = Unnamed::default();
         for algorithm in Algorithm::ALL {
-            found.add(&self.folder.join(algorithm.as_str()), |name| match Digest::new(algorithm, name) {
-                Some(digest) if named.contains(&digest) => Standing::Named,
-                Some(_) => Standing::Unnamed,
-                None if name.ends_with(UNFINISHED) => Standing::Unfinished,
-                None => Standing::Foreign,
-            })?;
+            found.add(&self.folder.join(algorithm.as_str()), |name| standing(algorithm, name, named))?;
         }
         let records: BTreeSet<String> = bases.iter().flat_map(|base| Arch::ALL.map(|arch| record(base, arch))).collect();
         found.add(&self.bases(), |name| match name {
@@ -132,6 +129,10 @@ impl Store {
             name if bootstrap::is_draft(name) => Standing::Unfinished,
             _ => Standing::Foreign,
         })?;
+        let parts = self.parts(bases);
+        for algorithm in Algorithm::ALL {
+            found.add(&self.blobs(algorithm), |name| standing(algorithm, name, &parts))?;
+        }
         found.files.sort();
         Ok(found)
     }
@@ -147,6 +148,16 @@ enum Standing {
     Unfinished,
     /// silo did not make it.
     Foreign,
+}
+
+/// How it stands with a file that is named by its hash.
+fn standing(algorithm: Algorithm, name: &str, named: &BTreeSet<Digest>) -> Standing {
+    match Digest::new(algorithm, name) {
+        Some(digest) if named.contains(&digest) => Standing::Named,
+        Some(_) => Standing::Unnamed,
+        None if name.ends_with(UNFINISHED) => Standing::Unfinished,
+        None => Standing::Foreign,
+    }
 }
 
 impl Unnamed {

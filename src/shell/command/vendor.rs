@@ -101,9 +101,9 @@ pub fn vendor(ui: &Ui, directory: Option<&Path>, args: &Vendor) -> Result<u8, Fa
         for Root { reference: _, arch: _, state } in &bases {
             match state {
                 State::Present(bytes) => present.add(*bytes),
-                State::Made(bytes) => fetched.add(*bytes),
+                State::Made(bytes) | State::Fetched(bytes) => fetched.add(*bytes),
                 State::Failed(problem) => problems.push(problem.clone()),
-                State::Elsewhere | State::Registry => {}
+                State::Elsewhere | State::Nowhere => {}
             }
         }
         let known = [&lock.base, &lock.fetch].into_iter().flat_map(|base| Arch::ALL.map(|arch| store.base(base, arch))).flatten();
@@ -113,6 +113,8 @@ pub fn vendor(ui: &Ui, directory: Option<&Path>, args: &Vendor) -> Result<u8, Fa
         let pruned = args.prune && problems.is_empty();
         if pruned {
             remove(&unnamed)?;
+            let parts = store.parts(&[&lock.base, &lock.fetch]);
+            store.unlist(&parts).map_err(system(format!("writing the list of images in {}", args.folder.display())))?;
         }
         let scripts = scripts(&project, scope, &lock, &targets)?;
         if args.json {

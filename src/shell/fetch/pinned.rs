@@ -33,7 +33,7 @@ pub struct Getter<'a> {
 }
 
 /// A file that is being written. It goes with the value, unless it was put into its place.
-struct Draft {
+pub(super) struct Draft {
     path: PathBuf,
     file: Option<File>,
     hash: Hasher,
@@ -41,7 +41,12 @@ struct Draft {
 }
 
 impl Draft {
-    fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
+    /// A file that will have a hash of the same kind, under a name that nobody else uses.
+    pub(super) fn new(path: PathBuf, expected: &Digest) -> Draft {
+        Draft { path, file: None, hash: expected.hasher(), size: 0 }
+    }
+
+    pub(super) fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
         let file = match &mut self.file {
             Some(file) => file,
             None => self.file.insert(File::create_new(&self.path)?),
@@ -53,7 +58,7 @@ impl Draft {
     }
 
     /// Puts the file into its place, if it is the right one. Returns its size.
-    fn finish(mut self, expected: &Digest, target: &Path) -> Result<u64, String> {
+    pub(super) fn finish(mut self, expected: &Digest, target: &Path) -> Result<u64, String> {
         let found = self.hash.clone().finish();
         if found != *expected {
             return Err(format!("its hash is {found}, and silo.lock pins {expected}"));
@@ -146,7 +151,7 @@ impl<'a> Getter<'a> {
         let get = |url: String, ask: Ask| {
             let draft = &draft;
             async move {
-                let sink = || Draft { path: draft(), file: None, hash: digest.hasher(), size: 0 };
+                let sink = || Draft::new(draft(), digest);
                 let push = |draft: &mut Draft, bytes: &[u8]| {
                     moved.fetch_add(bytes.len() as u64, Ordering::Relaxed);
                     draft.push(bytes)
