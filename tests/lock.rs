@@ -34,7 +34,7 @@ mod wait;
     clippy::disallowed_types,
     reason = "the shell's effects, of which the tests use some"
 )]
-mod shell {
+pub mod shell {
     pub mod bootstrap;
     pub mod fetch;
 }
