@@ -2,7 +2,7 @@
 
 mod age;
 mod apt;
-mod bootstrap;
+pub mod bootstrap;
 mod cache;
 mod edges;
 mod index;
@@ -34,7 +34,7 @@ mod wait;
     clippy::disallowed_types,
     reason = "the shell's effects, of which the tests use some"
 )]
-pub mod shell {
+mod shell {
     pub mod bootstrap;
     pub mod fetch;
 }

@@ -23,6 +23,12 @@ async fn base() -> (LockedBase, Distribution, Surroundings) {
     (base, distribution, surroundings)
 }
 
+/// The address of the archive that has Debian 12.
+pub async fn archive() -> String {
+    let (_, distribution, surroundings) = base().await;
+    open(&Client::new(None, Freshness::Asked).unwrap(), &surroundings, &distribution).await.unwrap().source.uri
+}
+
 #[tokio::test]
 async fn two_runs_give_the_same_bytes_and_nothing_of_this_machine() {
     let (base, distribution, surroundings) = base().await;
@@ -81,7 +87,7 @@ async fn an_archive_that_moved_on_is_an_error_with_advice() {
 async fn a_base_whose_release_has_moved_on_is_made_from_the_snapshot_that_the_new_one_names() {
     let (base, distribution, surroundings) = base().await;
     let client = Client::new(None, Freshness::Asked).unwrap();
-    let archive = open(&client, &surroundings, &distribution).await.unwrap().source.uri;
+    let archive = archive().await;
     let release = client.get(&format!("{archive}/dists/bookworm/InRelease"), &Ask::default()).await.unwrap();
     let release = String::from_utf8(release).unwrap();
     let moment = Time(base.epoch.unwrap());

@@ -11,10 +11,10 @@ use super::online;
 use super::project::{Built, Project, docker};
 
 /// A registry of this test's own on the loopback interface, ended with the value.
-struct Registry {
+pub struct Registry {
     child: Child,
     _folder: tempfile::TempDir,
-    host: String,
+    pub host: String,
 }
 
 impl Drop for Registry {
@@ -37,7 +37,7 @@ fn program(folder: &Path) -> PathBuf {
 }
 
 impl Registry {
-    fn start() -> Registry {
+    pub fn start() -> Registry {
         let folder = tempfile::tempdir().unwrap();
         let host = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
         let data = folder.path().join("data");
@@ -83,8 +83,8 @@ fn a_base_of_a_registry_is_pinned_by_digest_pulled_and_built_upon() {
     docker(&["image", "rm", &format!("localhost/silo/claude:{}", project.identity("claude"))]).succeeded();
 }
 
-/// An image that no registry but this one has: a root file system with one more layer, which no earlier run can have made.
-fn push_another(reference: &str) {
+/// An image that no registry but this one has: a root file system with one more layer, which no earlier run can have made and a script adds to.
+pub fn push_another(reference: &str, script: &str) {
     let known = || {
         let bases = docker(&["image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "--filter", "reference=localhost/silo/base"]).stdout;
         bases.lines().find(|base| base.contains(":bookworm-")).map(str::to_string)
@@ -94,7 +94,7 @@ fn push_another(reference: &str) {
         known().unwrap()
     });
     let nonce = format!("{:?}", std::time::SystemTime::now());
-    let container = docker(&["run", "--detach", &base, "sh", "-c", &format!("echo '{nonce}' > /srv/nonce")]).succeeded().stdout;
+    let container = docker(&["run", "--detach", &base, "sh", "-c", &format!("echo '{nonce}' > /srv/nonce; {script}")]).succeeded().stdout;
     let container = container.trim();
     docker(&["wait", container]).succeeded();
     docker(&["commit", container, reference]).succeeded();
@@ -116,7 +116,7 @@ fn a_base_of_a_registry_is_vendored_and_built_upon_when_the_registry_has_gone() 
     online!();
     let registry = Registry::start();
     let reference = format!("{}/vendored/debian:bookworm", registry.host);
-    push_another(&reference);
+    push_another(&reference, "true");
     let project = Project::with(&format!("silo edition=\"2026\"\nbase \"{reference}\"\nlayer l {{ apt \"tree\"; }}\n"), None);
     project.run(&["lock"]).succeeded();
     project.run(&["build", "--locked"]).succeeded().says(&format!("pulling {reference}@sha256:"));
