@@ -96,7 +96,7 @@ fn a_build_takes_what_the_archive_has_no_longer_from_a_snapshot() {
     let project = Project::with(&format!("silo edition=\"2026\"\nbase \"{base}\"\nlayer l {{ apt \"tree\"; }}\n"), None);
     project.run(&["lock"]).succeeded();
     let lock = project.read("silo.lock");
-    let moment = lock.lines().filter_map(|line| line.strip_prefix("snapshot \"")).last().unwrap().trim_end_matches('"').to_string();
+    let moment = lock.lines().filter_map(|line| line.strip_prefix("snapshot \"")).next_back().unwrap().trim_end_matches('"').to_string();
     let build = |snapshot: Option<String>| {
         let mut command = project.silo(&["build", "--locked", "--no-cache"]);
         command.env_remove("SILO_APT_MIRROR").env_remove("SILO_APT_SNAPSHOT");
