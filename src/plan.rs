@@ -77,6 +77,21 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// The same upon images that a builder knows by other names. It has no identity of its own: an image is what its layers are.
+    pub fn upon(&self, names: &BTreeMap<String, String>) -> Plan {
+        let mut plan = self.clone();
+        for stage in &mut plan.stages {
+            if let From::Image(reference) = &mut stage.from
+                && let Some(name) = names.get(reference)
+            {
+                reference.clone_from(name);
+            }
+        }
+        plan
+    }
+}
+
 /// A stage's name: `base`, `fetch`, `language-node`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StageName(pub String);

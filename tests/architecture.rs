@@ -34,7 +34,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("tower", &["shell/engine/docker"]),
     ("crossterm", &["shell/ui", "shell/engine/docker/terminal"]),
     ("reqwest", &["shell/fetch"]),
-    ("oci_spec", &["shell/engine/docker"]),
+    ("oci_spec", &["shell/vendor"]),
     ("similar", &["trust/difference", "shell/command/fmt"]),
 ];
 

@@ -2,7 +2,7 @@
 
 mod age;
 mod apt;
-mod bootstrap;
+pub mod bootstrap;
 mod cache;
 mod crates;
 mod edges;
@@ -18,6 +18,7 @@ mod packages;
 mod proxy;
 mod pypi;
 mod registries;
+mod registry;
 mod server;
 mod solve;
 mod state;

@@ -1,6 +1,7 @@
 //! What several topics need.
 
 pub mod answers;
+pub mod archive;
 pub mod crates;
 pub mod dockerfile;
 pub mod image;

@@ -120,16 +120,70 @@ for (const entry of Object.values(lock.packages)) {
 }
 fs.writeFileSync(file, JSON.stringify(lock));'
 
+# npm rewrites no addresses. So it is told of its registries, and of archives of their packages, as a mirror has them: where the registry says
+# that they are is again an address of the registry itself. What npm is configured with comes on standard input, arguments for it go out.
+mirrored='
+const fs = require("fs"), [file, table] = process.argv.slice(1), lock = JSON.parse(fs.readFileSync(file));
+const mirrors = fs.readFileSync(table, "utf8").split("\n").filter(Boolean).map((line) => line.split("\t"));
+const registries = {};
+for (const [key, value] of Object.entries(JSON.parse(fs.readFileSync(0)))) {
+    if (key !== "registry" && !/^@.*:registry$/.test(key)) continue;
+    const address = `${value}`.replace(/\/*$/, "/"), mirror = mirrors.find(([from]) => address.startsWith(from));
+    registries[key] = mirror && mirror[1] + address.slice(mirror[0].length);
+    if (mirror) console.log(`--${key}=${registries[key]}`);
+}
+for (const [path, entry] of Object.entries(lock.packages)) {
+    const name = entry.name || path.split("node_modules/").pop(), [scope, bare] = name[0] === "@" ? name.split("/") : ["", name];
+    const key = `${scope}:registry`, registry = key in registries ? registries[key] : registries.registry;
+    if (path && registry && !entry.resolved) entry.resolved = `${registry}${name}/-/${bare}-${entry.version}.tgz`;
+}
+fs.writeFileSync(file, JSON.stringify(lock));'
+
+# Installs what the lock in the folder names; with more arguments for npm.
+npm_ci() {
+    (cd "$own" && npm ci --ignore-scripts --omit=dev --no-audit --no-fund --no-update-notifier --loglevel=error --cache="$work/npm" "$@") 3<&-
+}
+
 # npm FOLDER
 npm_packages() {
+    folder=$data/$1
     mkdir -p "$own"
-    cp "$data/$1/package.json" "$data/$1/package-lock.json" "$own/"
+    cp "$folder/package.json" "$folder/package-lock.json" "$own/"
     [ ! -d "$data/vendor" ] || node -e "$vendored" "$own/package-lock.json" "$data/vendor" 3<&- || fail "npm could not install $name"
-    (cd "$own" && npm ci --ignore-scripts --omit=dev --no-audit --no-fund --no-update-notifier --loglevel=error --cache="$work/npm") 3<&- ||
-        fail "npm could not install $name"
+    set --
+    if [ -s "$mirrors" ]; then
+        cp "$own/package-lock.json" "$work/lock"
+        npm config list --json >"$work/config" 3<&- && node -e "$mirrored" "$own/package-lock.json" "$mirrors" <"$work/config" >"$work/arguments" 3<&- ||
+            fail "npm does not say where its registries are, so their mirrors cannot be asked"
+        while IFS= read -r argument; do set -- "$@" "$argument"; done <"$work/arguments"
+    fi
+    # Where a mirror has archives is its own to say; most follow npm's own registry.
+    if [ $# = 0 ] || ! npm_ci "$@" >"$work/log" 2>&1; then
+        [ $# = 0 ] || cp "$work/lock" "$own/package-lock.json"
+        npm_ci "$@" || fail "npm could not install $name"
+    fi
     rm -f "$own/node_modules/.package-lock.json"
-    cp "$data/$1/package-lock.json" "$own/"
+    cp "$folder/package-lock.json" "$own/"
 }
+
+# pip rewrites no addresses, neither those of pages nor of what they lead to: here whatever it asks for is asked for at the mirror.
+mirrored_pip='
+import sys
+from pip._internal.cli.main import main
+from pip._internal.network.session import PipSession
+
+mirrors = [line.rstrip("\n").split("\t") for line in open(sys.argv[1])]
+ask = PipSession.request
+
+def request(self, method, url, *args, **more):
+    for start, place in mirrors:
+        if url.startswith(start):
+            url = place + url[len(start):]
+            break
+    return ask(self, method, url, *args, **more)
+
+PipSession.request = request
+sys.exit(main(sys.argv[2:]))'
 
 # pip REQUIREMENTS PYTHON PLATFORMS ABIS: the last two lists separated by commas
 pip_packages() {
@@ -148,7 +202,12 @@ pip_packages() {
     [ "$abis" = - ] || for tag in $abis; do set -- "$@" --abi="$tag"; done
     unset IFS
     mkdir -p "$own"
-    python3 -I -m pip "$@" --target "$own" --requirement "$requirements" 3<&- || fail "pip could not install $name"
+    set -- "$@" --target "$own" --requirement "$requirements"
+    if [ -s "$mirrors" ]; then
+        python3 -I -c "$mirrored_pip" "$mirrors" "$@" 3<&- || fail "pip could not install $name"
+    else
+        python3 -I -m pip "$@" 3<&- || fail "pip could not install $name"
+    fi
     # Python's own commands look for their packages beside those of the distribution: the first thing they do is to learn where they are.
     for script in "$own"/bin/*; do
         if [ -f "$script" ] && head -n 1 "$script" | grep -aq '^#!.*python'; then

@@ -603,7 +603,7 @@ fn recipe_mounts(recipe: &Recipe) -> Vec<RunMount> {
     if recipe.pip || recipe.go || recipe.cargo || recipe.downloads {
         mounts.push(secret("netrc", "/root/.netrc", 0o400));
     }
-    if recipe.cargo || recipe.downloads {
+    if recipe.npm || recipe.pip || recipe.cargo || recipe.downloads {
         mounts.push(secret("mirrors", "/dev/silo.mirrors", 0o400));
     }
     mounts

@@ -18,9 +18,11 @@ use super::project::Project;
 use super::trust;
 use super::ui::Ui;
 use super::ui::progress::seconds;
-use super::vendor::{self, Held};
+use super::vendor::image::{Parts, Standing};
+use super::vendor::{self, Held, Store};
 
-/// A base must be on the engine before a build: made here, or pulled with the caller's own login.
+/// A base must be on the engine before a build: made here, vendored, or pulled with the caller's own login. Returns the name by which the engine
+/// has it, which is not the plan's when an image of a registry was vendored: an engine knows an image by its digest only from its registry.
 pub async fn ensure(
     ui: &Ui,
     project: &Project,
@@ -28,7 +30,7 @@ pub async fn ensure(
     distribution: &Distribution,
     engine: &Docker,
     means: &Means,
-) -> Result<(), Failure> {
+) -> Result<String, Failure> {
     let reference = plan::base_reference(base, distribution);
     if let Some(arch) = engine.architecture().await?
         && !base.platforms.is_empty()
@@ -46,14 +48,25 @@ pub async fn ensure(
         });
     }
     if engine.find(&reference).await?.is_some() {
-        return Ok(());
+        return Ok(reference);
     }
-    if base.from == BaseFrom::Bootstrap
-        && let Some(folder) = &means.vendor
+    if let Some(folder) = &means.vendor
         && let Some(arch) = engine.architecture().await?
-        && let Some(file) = vendor::Store::new(folder).base(base, arch)
     {
-        return take(ui, project, base, engine, &reference, &file).await;
+        let store = vendor::Store::new(folder);
+        match base.from {
+            BaseFrom::Bootstrap => {
+                if let Some(file) = store.base(base, arch) {
+                    take(ui, project, base, engine, &reference, &file).await?;
+                    return Ok(reference);
+                }
+            }
+            BaseFrom::Registry => match store.image(base, arch) {
+                Standing::Whole(parts) => return load(ui, project, base, engine, &store, &parts).await,
+                Standing::Damaged(path, why) => return Err(project.stop(vendor::damaged(&path, &why))),
+                Standing::Nowhere | Standing::Lacking(_) => {}
+            },
+        }
     }
     let missing = |help: String| Failure::Refused {
         message: format!("the engine does not have the base {reference}, and silo is offline"),
@@ -61,7 +74,7 @@ pub async fn ensure(
     };
     match (means.servers, base.from) {
         (Servers::LeftAlone, BaseFrom::Registry) => Err(missing(format!(
-            "`docker pull {reference}` while the engine reaches its registry; a base `from=bootstrap` can be vendored instead (`silo vendor`)"
+            "`silo vendor DIR` where there is a network, then `--vendor DIR` here; or `docker pull {reference}` while the engine reaches its registry"
         ))),
         (Servers::LeftAlone, BaseFrom::Bootstrap) => {
             Err(missing("`silo vendor DIR` on a machine of the same architecture with a network, then `--vendor DIR` here".to_string()))
@@ -78,10 +91,52 @@ pub async fn ensure(
                 })
                 .await;
             ui.clear_transient();
-            Ok(pulled?)
+            pulled?;
+            Ok(reference)
         }
-        (Servers::Asked, BaseFrom::Bootstrap) => make(ui, project, base, distribution, engine, &reference).await,
+        (Servers::Asked, BaseFrom::Bootstrap) => {
+            make(ui, project, base, distribution, engine, &reference).await?;
+            Ok(reference)
+        }
     }
+}
+
+/// Gives the engine an image of a registry that was vendored, after a look whether every part is the one that the lock leads to, under a tag of
+/// silo's own, which it returns. No image depends on that tag.
+async fn load(ui: &Ui, project: &Project, base: &LockedBase, engine: &Docker, store: &Store, parts: &Parts) -> Result<String, Failure> {
+    let short: String = parts.config.hex.chars().take(32).collect();
+    let tag = format!("localhost/silo/base:vendored-{short}");
+    // Where the engine names images by their configurations, the one that it has is known to be this one. Others name them by manifests that they
+    // make themselves: they take it again, which costs them no more than reading it.
+    if engine.find(&tag).await?.is_some_and(|image| image.id == parts.config.to_string()) {
+        return Ok(tag);
+    }
+    ui.say(&format!("taking the base {} out of {}", base.reference, store.blobs(parts.config.algorithm).display()));
+    let mut files = BTreeMap::new();
+    for digest in parts.all() {
+        let path = store.blob(digest);
+        match vendor::look(&path, digest).map_err(system(format!("reading {}", path.display())))? {
+            Held::Sound(size) => drop(files.insert(digest, StoredFile { path, digest: digest.clone(), size })),
+            Held::Damaged(found) => return Err(project.stop(vendor::other(&path, digest, &found))),
+            Held::Missing => return Err(project.stop(vendor::damaged(&path, "it has just gone"))),
+        }
+    }
+    let file = |digest| files.get(digest).cloned();
+    let layers: Vec<StoredFile> = parts.layers.iter().filter_map(file).collect();
+    let Some(config) = file(&parts.config) else {
+        return Err(project.stop(vendor::damaged(&store.blob(&parts.config), "it has just gone")));
+    };
+    engine.load(&tag, &config, &layers).await.map_err(|error| Failure::Refused {
+        message: format!("the engine does not take the vendored base {}", base.reference),
+        help: Some(format!(
+            "{}; an engine has to know how the layers are compressed: a newer one does, or `docker pull {}@{}` while this one reaches the registry, \
+             or a base `from=bootstrap`",
+            fetch::chain(&error),
+            base.reference,
+            base.digest
+        )),
+    })?;
+    Ok(tag)
 }
 
 /// Gives the engine a base that was vendored, after a look whether it is the one that was put there.

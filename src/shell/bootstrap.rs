@@ -18,6 +18,11 @@ use silo::lock::time::Time;
 use super::fetch::client::Ask;
 use super::fetch::{Client, Freshness, Surroundings, chain, open, snapshot};
 
+/// How the name of a root file system's archive ends.
+const WHOLE: &str = ".tar";
+/// How it ends while it is being written.
+const UNFINISHED: &str = ".new";
+
 /// Why there is no root file system.
 #[derive(Debug, thiserror::Error)]
 pub enum BootstrapError {
@@ -111,7 +116,7 @@ pub async fn bootstrap(
     let arch = if cfg!(target_arch = "aarch64") { Arch::Arm64 } else { Arch::Amd64 };
     let suite = &distribution.suite;
     let short: String = base.digest.trim_start_matches("sha256:").chars().take(32).collect();
-    let target = folder.join(format!("{suite}-{short}-{}.tar", arch.as_str()));
+    let target = folder.join(format!("{suite}-{short}-{}{WHOLE}", arch.as_str()));
     if target.is_file() {
         return Ok(target);
     }
@@ -133,7 +138,7 @@ pub async fn bootstrap(
         });
     };
     std::fs::create_dir_all(folder).map_err(|source| BootstrapError::Write { path: folder.to_path_buf(), source })?;
-    let unfinished = folder.join(format!("{suite}-{short}-{}.{}.new", arch.as_str(), std::process::id()));
+    let unfinished = folder.join(format!("{suite}-{short}-{}.{}{UNFINISHED}", arch.as_str(), std::process::id()));
     let uri = client.address(&format!("{uri}/"));
     let uri = uri.trim_end_matches('/');
     let arguments = arguments(base, distribution, uri, arch, &apt_options(surroundings, uri).await, &unfinished);
@@ -144,6 +149,13 @@ pub async fn bootstrap(
     }
     std::fs::rename(&unfinished, &target).map_err(|source| BootstrapError::Write { path: target.clone(), source })?;
     Ok(target)
+}
+
+/// Whether a name is one that [`bootstrap`] gives.
+pub fn is_draft(name: &str) -> bool {
+    let stem = name.strip_suffix(WHOLE).or_else(|| name.strip_suffix(UNFINISHED)?.rsplit_once('.').map(|(stem, _)| stem));
+    let arch = |end: &str| Arch::ALL.iter().any(|arch| arch.as_str() == end);
+    stem.and_then(|stem| stem.rsplit_once('-')).is_some_and(|(_, end)| arch(end))
 }
 
 /// A snapshot of the archive that has the state of the lock.

@@ -518,6 +518,12 @@ pub enum Operation {
     /// Making an image from a root file system.
     #[error("import `{0}` as an image")]
     Import(String),
+    /// Taking an image that a registry had.
+    #[error("load the vendored image `{0}`")]
+    Load(String),
+    /// Asking which registry has an image that none is named of.
+    #[error("say which registry has `{0}`")]
+    Registry(String),
     /// Asking a registry for a digest.
     #[error("resolve `{0}` at its registry")]
     Resolve(String),

@@ -17,6 +17,7 @@ mod outdated;
 mod packages;
 mod pinned;
 mod pypi;
+pub mod registry;
 mod resolve;
 pub mod secrets;
 mod session;

@@ -7,7 +7,7 @@ use silo::emit;
 use silo::identity;
 use silo::lock::time::Time;
 use silo::lock::{self, ImageDigests, Lock, LockState, LockedImage};
-use silo::plan::{Instruction, Plan, Target};
+use silo::plan::{self, Instruction, Plan, Target};
 use silo::problem::Problems;
 use silo::spec::ImageSpec;
 
@@ -204,12 +204,17 @@ pub async fn ensure(
         return Ok(Made::Found(image));
     }
     let LockedImage { base, distribution, fetch, fetch_distribution, .. } = &compiled.locked;
-    base::ensure(ui, project, base, distribution, engine, means).await?;
-    base::ensure(ui, project, fetch, fetch_distribution, engine, means).await?;
-    build(ui, project, compiled, target, engine, cache, means).await?;
+    let mut names = BTreeMap::new();
+    for (base, distribution) in [(base, distribution), (fetch, fetch_distribution)] {
+        let name = base::ensure(ui, project, base, distribution, engine, means).await?;
+        names.insert(plan::base_reference(base, distribution), name);
+    }
+    build(ui, project, compiled, target, engine, cache, means, &names).await?;
     Ok(Made::Built)
 }
 
+/// Builds an image, of bases that the engine has under these names.
+#[expect(clippy::too_many_arguments, reason = "each is another thing")]
 async fn build(
     ui: &Ui,
     project: &Project,
@@ -218,6 +223,7 @@ async fn build(
     engine: &Docker,
     cache: Cache,
     means: &Means,
+    names: &BTreeMap<String, String>,
 ) -> Result<(), Failure> {
     let started = Instant::now();
     let files = match &means.vendor {
@@ -235,7 +241,7 @@ async fn build(
     if project.is_committed() && project.image_scope() == Scope::Personal {
         ui.say("your own files add to this image, so it is yours alone; the project's has another identity (`silo hash`)");
     }
-    let dockerfile = emit::dockerfile(&compiled.plan);
+    let dockerfile = emit::dockerfile(&compiled.plan.upon(names));
     let request = BuildRequest {
         dockerfile: &dockerfile,
         context: &compiled.plan.context,

@@ -1,7 +1,9 @@
 //! The folder of vendored files: `DIR/sha256/HASH` and `DIR/sha512/HASH`. Several projects may share one.
 //!
 //! A root file system that was made from a distribution's packages is such a file too. The lock knows its archive's state and not its
-//! hash, so `DIR/base/STATE-ARCHITECTURE` says the hash in one line.
+//! hash, so `DIR/base/STATE-ARCHITECTURE` says the hash in one line. Images of registries are beside that ([`image`]).
+
+pub mod image;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -16,6 +18,7 @@ use silo::plan::Plan;
 use silo::problem::{Code, Problem, Problems};
 use silo::spec::Arch;
 
+use super::bootstrap;
 use super::engine::{StoredFile, differs};
 use super::failure::{Failure, system};
 use super::fetch::Servers;
@@ -93,7 +96,7 @@ impl Store {
     }
 
     fn record(&self, base: &LockedBase, arch: Arch) -> PathBuf {
-        self.bases().join(format!("{}-{}", base.digest.trim_start_matches("sha256:"), arch.as_str()))
+        self.bases().join(record(base, arch))
     }
 
     /// The root file system of a base that was made from a distribution's packages, without reading it.
@@ -112,37 +115,88 @@ impl Store {
         Ok(StoredFile { path, digest, size })
     }
 
-    /// What is in the folder and nothing names. Files that silo did not make are not among it, nor what may be being written.
-    pub fn unnamed(&self, named: &BTreeSet<Digest>) -> Result<Unnamed, Failure> {
+    /// What is in the folder and nothing names: files, parts of images, and what is known of root file systems of other bases. Files that silo did
+    /// not make are not among it, nor what may be being written.
+    pub fn unnamed(&self, named: &BTreeSet<Digest>, bases: &[&LockedBase]) -> Result<Unnamed, Failure> {
         let mut found = Unnamed::default();
         for algorithm in Algorithm::ALL {
-            let folder = self.folder.join(algorithm.as_str());
-            let entries = match fs::read_dir(&folder) {
-                Ok(entries) => entries,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(system(format!("reading the folder {}", folder.display()))(error)),
-            };
-            for entry in entries.flatten() {
-                let (name, path) = (entry.file_name(), entry.path());
-                let Some(metadata) = entry.metadata().ok().filter(fs::Metadata::is_file) else { continue };
-                let abandoned = || {
-                    let age = metadata.modified().ok().and_then(|at| SystemTime::now().duration_since(at).ok());
-                    age.is_some_and(|age| age > ABANDONED)
-                };
-                let unnamed = match name.to_str().map(|name| (Digest::new(algorithm, name), name.ends_with(UNFINISHED))) {
-                    Some((Some(digest), _)) => !named.contains(&digest),
-                    Some((None, true)) => abandoned(),
-                    Some((None, false)) | None => false,
-                };
-                if unnamed {
-                    found.bytes += metadata.len();
-                    found.files.push(path);
-                }
-            }
+            found.add(&self.folder.join(algorithm.as_str()), |name| standing(algorithm, name, named))?;
+        }
+        let records: BTreeSet<String> = bases.iter().flat_map(|base| Arch::ALL.map(|arch| record(base, arch))).collect();
+        found.add(&self.bases(), |name| match name {
+            name if records.contains(name) => Standing::Named,
+            name if is_record(name) => Standing::Unnamed,
+            name if bootstrap::is_draft(name) => Standing::Unfinished,
+            _ => Standing::Foreign,
+        })?;
+        let parts = self.parts(bases);
+        for algorithm in Algorithm::ALL {
+            found.add(&self.blobs(algorithm), |name| standing(algorithm, name, &parts))?;
         }
         found.files.sort();
         Ok(found)
     }
+}
+
+/// How it stands with a file of the folder.
+enum Standing {
+    /// Something names it.
+    Named,
+    /// Nothing names it.
+    Unnamed,
+    /// It is being written, or was given up.
+    Unfinished,
+    /// silo did not make it.
+    Foreign,
+}
+
+/// How it stands with a file that is named by its hash.
+fn standing(algorithm: Algorithm, name: &str, named: &BTreeSet<Digest>) -> Standing {
+    match Digest::new(algorithm, name) {
+        Some(digest) if named.contains(&digest) => Standing::Named,
+        Some(_) => Standing::Unnamed,
+        None if name.ends_with(UNFINISHED) => Standing::Unfinished,
+        None => Standing::Foreign,
+    }
+}
+
+impl Unnamed {
+    /// Adds those of a folder, which need not exist, by what their names say.
+    fn add(&mut self, folder: &Path, standing: impl Fn(&str) -> Standing) -> Result<(), Failure> {
+        let entries = match fs::read_dir(folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(system(format!("reading the folder {}", folder.display()))(error)),
+        };
+        for entry in entries.flatten() {
+            let Some(metadata) = entry.metadata().ok().filter(fs::Metadata::is_file) else { continue };
+            let abandoned = || {
+                let age = metadata.modified().ok().and_then(|at| SystemTime::now().duration_since(at).ok());
+                age.is_some_and(|age| age > ABANDONED)
+            };
+            let unnamed = match entry.file_name().to_str().map_or(Standing::Foreign, &standing) {
+                Standing::Named | Standing::Foreign => false,
+                Standing::Unnamed => true,
+                Standing::Unfinished => abandoned(),
+            };
+            if unnamed {
+                self.bytes += metadata.len();
+                self.files.push(entry.path());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The name of what is known of a root file system.
+fn record(base: &LockedBase, arch: Arch) -> String {
+    format!("{}-{}", base.digest.trim_start_matches("sha256:"), arch.as_str())
+}
+
+/// Whether a name is that of what is known of a root file system.
+fn is_record(name: &str) -> bool {
+    let arch = |end: &str| Arch::ALL.iter().any(|arch| arch.as_str() == end);
+    name.split_once('-').is_some_and(|(state, end)| arch(end) && Digest::new(Algorithm::Sha256, state).is_some())
 }
 
 /// Reads a file and compares it with the hash that it should have.

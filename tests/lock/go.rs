@@ -438,7 +438,7 @@ async fn without_a_database_the_hashes_are_those_of_what_the_proxy_has() {
     );
     // What is vendored is checked by the same hashes.
     let getter_client = super::shell::fetch::Client::new(None, super::shell::fetch::Freshness::Asked).unwrap();
-    let getter = Getter::new(&getter_client, &here, Vec::new());
+    let getter = Getter::new(&getter_client, &here, Vec::new(), &[]);
     for file in lock.files() {
         let target = folder.path().join("file");
         let moved = std::sync::atomic::AtomicU64::new(0);

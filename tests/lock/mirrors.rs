@@ -27,7 +27,7 @@ fn mirrors(list: &[(&str, &str)]) -> Mirrors {
     Mirrors::new(list.iter().map(|(from, to)| Mirror { of: of(from), to: to.to_string(), origin }).collect())
 }
 
-fn with(surroundings: &Surroundings, list: &[(&str, &str)]) -> Surroundings {
+pub fn with(surroundings: &Surroundings, list: &[(&str, &str)]) -> Surroundings {
     Surroundings { mirrors: mirrors(list), ..surroundings.clone() }
 }
 

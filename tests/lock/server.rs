@@ -31,6 +31,14 @@ impl Server {
     }
 }
 
+/// Whether a request has come, with its body.
+fn is_whole(request: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(request).to_lowercase();
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok()).unwrap_or(0);
+    body.len() >= length
+}
+
 pub async fn serve(answers: Answers) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
@@ -41,7 +49,7 @@ pub async fn serve(answers: Answers) -> Server {
             let (seen, answers) = (seen.clone(), answers.clone());
             tokio::spawn(async move {
                 let mut request = Vec::new();
-                while !request.ends_with(b"\r\n\r\n") {
+                while !is_whole(&request) {
                     let mut byte = [0; 1024];
                     match socket.read(&mut byte).await {
                         Ok(size) if size > 0 => request.extend_from_slice(&byte[..size]),

@@ -212,12 +212,72 @@ async fn what_no_lock_names_is_counted_and_removed_when_told_to() {
     let folder = with_base(&place, "v", &["amd64", "arm64"]);
     place.write("v/sha256/notes.txt", "mine");
     place.write(&format!("v/sha512/{}", "f".repeat(128)), "of another project");
+    // What a base of an earlier lock left behind, and what may still be being written or is somebody's own.
+    let (record, fresh) = (format!("{}-arm64", "e".repeat(64)), format!("bookworm-{}-amd64.7.new", "e".repeat(32)));
+    for name in [&record, &fresh, "notes-amd64"] {
+        place.write(&format!("v/base/{name}"), "sha256:0");
+    }
     let ran = upstream.silo(&place, &["vendor", "v"]).await;
-    assert!(words(&ran.expect(0).err).contains("1 other file, 0.0 kB, that this lock does not name; --prune removes them"), "{}", ran.err);
+    assert!(words(&ran.expect(0).err).contains("2 other files, 0.0 kB, that this lock does not name; --prune removes them"), "{}", ran.err);
     // Fewer files are asked for, and no more are taken away.
     let ran = upstream.silo(&place, &["vendor", "v", "--prune", "--platform", "arm64"]).await;
-    assert!(ran.expect(0).err.contains("removed 1 file"), "{}", ran.err);
+    assert!(ran.expect(0).err.contains("removed 2 files"), "{}", ran.err);
     let mut expected = all(&place);
     expected.insert("notes.txt".to_string());
     assert_eq!(names(&folder), expected);
+    let records: BTreeSet<String> =
+        fs::read_dir(folder.join("base")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    assert!(!records.contains(&record) && records.contains(&fresh) && records.contains("notes-amd64"), "{records:?}");
+    assert_eq!(records.len(), 4, "those of the lock's base stay for both architectures: {records:?}");
+    // Given up a day ago, it is no longer being written.
+    let yesterday = std::time::SystemTime::now() - std::time::Duration::from_secs(2 * 86_400);
+    fs::File::options().write(true).open(folder.join("base").join(&fresh)).unwrap().set_modified(yesterday).unwrap();
+    upstream.silo(&place, &["vendor", "v", "--prune"]).await.expect(0);
+    assert!(!folder.join("base").join(&fresh).exists());
+}
+
+#[tokio::test]
+async fn a_package_that_its_archive_has_no_longer_comes_from_the_snapshot_of_the_lock_s_moment() {
+    let gone = package_files().find(|file| file.contains("/curl/")).unwrap();
+    let hash = sha256_hex(gone.as_bytes());
+    // As it was a day after the moment, which the release of the updates names: 12 July.
+    let at = |root: &str, moment: &str| -> &'static str { Box::leak(format!("/{root}/{moment}/{gone}").into_boxed_str()) };
+    for published in [false, true] {
+        let upstream = Upstream::start(vec![ok("for amd64")], vec![ok("leaf")]).await;
+        let place = upstream.project().await;
+        with_base(&place, "v", &["amd64"]);
+        let lock = fs::read_to_string(place.repository().join("silo.lock")).unwrap();
+        let moment = lock.split("snapshot \"").nth(1).unwrap().split('"').next().unwrap().to_string();
+        assert_eq!(moment, "20260712T101637Z", "{lock}");
+        let snapshot = serve(BTreeMap::from([(at("old", "20260713T101637Z"), vec![ok(gone.as_str())])])).await;
+
+        // The archive has gone on.
+        let mut answers = archive();
+        answers.extend(package_files().filter(|file| *file != gone).map(|file| (&*format!("/{file}").leak(), vec![ok(file)])));
+        let old = format!("{}/old", snapshot.address);
+        if published {
+            let release = answers["/dists/bookworm/InRelease"][0].2.clone();
+            let text = format!("Snapshots: {old}/@SNAPSHOTID@/\n{}", String::from_utf8(release).unwrap());
+            answers.insert("/dists/bookworm/InRelease", vec![ok(text)]);
+        }
+        let later = serve(answers).await;
+        let vendor = async |variable: Option<String>| {
+            let mut command = place.command(&["vendor", "v"]);
+            command.env("SILO_APT_MIRROR", &later.mirror);
+            let address = &upstream.registry.address;
+            command.env("NPM_CONFIG_REGISTRY", format!("{address}/npm")).env("PIP_INDEX_URL", format!("{address}/simple"));
+            if let Some(value) = variable {
+                command.env("SILO_APT_SNAPSHOT", value);
+            }
+            Ran::of(tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap())
+        };
+        if !published {
+            let said = words(&vendor(None).await.expect(1).err);
+            assert!(said.contains("curl_1:2.0-1_all.deb of the distribution could not be vendored"), "{said}");
+            assert!(said.contains("SILO_APT_SNAPSHOT one that keeps old files"), "{said}");
+        }
+        vendor((!published).then(|| format!("{old}/%{{moment}}"))).await.expect(0);
+        assert_eq!(fs::read(place.repository().join("v/sha256").join(&hash)).unwrap(), gone.as_bytes());
+        assert_eq!(snapshot.count(at("old", &moment)), 1, "the moment itself is asked first");
+    }
 }

@@ -83,30 +83,36 @@ fn tarball() -> Vec<u8> {
     gz(&tar.into_inner().unwrap())
 }
 
-/// An archive of one file that is stored as it is. Source: PKWARE's APPNOTE.TXT, 4.3.
-fn zip(path: &str, bytes: &[u8]) -> Vec<u8> {
-    let mut crc = flate2::Crc::new();
-    crc.update(bytes);
-    let (size, name) = (u32::try_from(bytes.len()).unwrap(), u16::try_from(path.len()).unwrap());
-    // Version, flags, method, time, date; the checksum and sizes; the lengths of the name and of what is extra.
-    let mut middle = vec![10, 0, 0, 0, 0, 0, 0, 0, 0x21, 0x58];
-    middle.extend(crc.sum().to_le_bytes());
-    middle.extend([size, size].into_iter().flat_map(u32::to_le_bytes));
-    middle.extend(name.to_le_bytes());
-    middle.extend([0, 0]);
-    let mut out = b"PK\x03\x04".to_vec();
-    out.extend(&middle);
-    out.extend(path.as_bytes());
-    out.extend(bytes);
-    let start = u32::try_from(out.len()).unwrap();
-    out.extend(b"PK\x01\x02\x14\x03");
-    out.extend(&middle);
-    // Comment, disk, attributes inside and out, offset.
-    out.extend([0, 0, 0, 0, 0, 0]);
-    out.extend([0o100_755u32 << 16, 0].into_iter().flat_map(u32::to_le_bytes));
-    out.extend(path.as_bytes());
-    let length = u32::try_from(out.len()).unwrap() - start;
-    out.extend(b"PK\x05\x06\0\0\0\0\x01\0\x01\0");
+/// An archive of files that are stored as they are. Source: PKWARE's APPNOTE.TXT, 4.3.
+pub fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let (mut out, mut directory) = (Vec::new(), Vec::new());
+    for (path, bytes) in files {
+        let mut crc = flate2::Crc::new();
+        crc.update(bytes);
+        let (size, name) = (u32::try_from(bytes.len()).unwrap(), u16::try_from(path.len()).unwrap());
+        // Version, flags, method, time, date; the checksum and sizes; the lengths of the name and of what is extra.
+        let mut middle = vec![10, 0, 0, 0, 0, 0, 0, 0, 0x21, 0x58];
+        middle.extend(crc.sum().to_le_bytes());
+        middle.extend([size, size].into_iter().flat_map(u32::to_le_bytes));
+        middle.extend(name.to_le_bytes());
+        middle.extend([0, 0]);
+        let start = u32::try_from(out.len()).unwrap();
+        out.extend(b"PK\x03\x04");
+        out.extend(&middle);
+        out.extend(path.as_bytes());
+        out.extend(*bytes);
+        directory.extend(b"PK\x01\x02\x14\x03");
+        directory.extend(&middle);
+        // Comment, disk, attributes inside and out, offset.
+        directory.extend([0, 0, 0, 0, 0, 0]);
+        directory.extend([0o100_755u32 << 16, start].into_iter().flat_map(u32::to_le_bytes));
+        directory.extend(path.as_bytes());
+    }
+    let (start, length) = (u32::try_from(out.len()).unwrap(), u32::try_from(directory.len()).unwrap());
+    let count = u16::try_from(files.len()).unwrap();
+    out.extend(directory);
+    out.extend(b"PK\x05\x06\0\0\0\0");
+    out.extend([count, count].into_iter().flat_map(u16::to_le_bytes));
     out.extend([length, start].into_iter().flat_map(u32::to_le_bytes));
     out.extend([0, 0]);
     out
@@ -116,7 +122,7 @@ fn zip(path: &str, bytes: &[u8]) -> Vec<u8> {
 fn configuration(server: &Server) -> String {
     let at = &server.address;
     let tar = server.put("/x-1.tar.gz", tarball());
-    let zipped = server.put("/x-1.zip", zip("x-1/x", SCRIPT.as_bytes()));
+    let zipped = server.put("/x-1.zip", zip(&[("x-1/x", SCRIPT.as_bytes())]));
     let gzipped = server.put("/x-1.gz", gz(SCRIPT.as_bytes()));
     let plain = server.put("/plain", SCRIPT.as_bytes().to_vec());
     format!(

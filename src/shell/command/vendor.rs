@@ -11,6 +11,7 @@ use futures_util::StreamExt;
 use serde_json::{Value, json};
 
 use silo::digest::Digest;
+use silo::lock::time::Time;
 use silo::lock::{Lock, PinnedFile};
 use silo::plan::{self, Script, Target};
 use silo::problem::{Code, Problem};
@@ -87,7 +88,7 @@ pub fn vendor(ui: &Ui, directory: Option<&Path>, args: &Vendor) -> Result<u8, Fa
         let store = Store::new(&args.folder);
         store.create()?;
         let work = Work { ui, project: &project, image: &image, store: &store, servers: means.servers };
-        let fates = gather(&work, wanted.collect()).await?;
+        let fates = gather(&work, wanted.collect(), &lock.snapshots).await?;
         let (mut present, mut fetched, mut problems) = (Sum::default(), Sum::default(), Vec::new());
         for fate in fates {
             match fate {
@@ -100,18 +101,20 @@ pub fn vendor(ui: &Ui, directory: Option<&Path>, args: &Vendor) -> Result<u8, Fa
         for Root { reference: _, arch: _, state } in &bases {
             match state {
                 State::Present(bytes) => present.add(*bytes),
-                State::Made(bytes) => fetched.add(*bytes),
+                State::Made(bytes) | State::Fetched(bytes) => fetched.add(*bytes),
                 State::Failed(problem) => problems.push(problem.clone()),
-                State::Elsewhere | State::Registry => {}
+                State::Elsewhere | State::Nowhere => {}
             }
         }
         let known = [&lock.base, &lock.fetch].into_iter().flat_map(|base| Arch::ALL.map(|arch| store.base(base, arch))).flatten();
         let named = all.into_iter().filter_map(|file| file.digest).chain(known.map(|file| file.digest)).collect();
-        let unnamed = store.unnamed(&named)?;
+        let unnamed = store.unnamed(&named, &[&lock.base, &lock.fetch])?;
         // Where something failed nothing is taken away: what is there may be all that can be had.
         let pruned = args.prune && problems.is_empty();
         if pruned {
             remove(&unnamed)?;
+            let parts = store.parts(&[&lock.base, &lock.fetch]);
+            store.unlist(&parts).map_err(system(format!("writing the list of images in {}", args.folder.display())))?;
         }
         let scripts = scripts(&project, scope, &lock, &targets)?;
         if args.json {
@@ -163,8 +166,8 @@ fn scripts(project: &Project, scope: Scope, lock: &Lock, targets: &[Target]) -> 
     Ok(found)
 }
 
-/// Looks at every file and fetches what is not there. Each hash is fetched once, whatever it is called.
-async fn gather(work: &Work<'_>, wanted: Vec<PinnedFile>) -> Result<Vec<Fate>, Failure> {
+/// Looks at every file and fetches what is not there. Each hash is fetched once, whatever it is called. The moments are those of the lock.
+async fn gather(work: &Work<'_>, wanted: Vec<PinnedFile>, moments: &[Time]) -> Result<Vec<Fate>, Failure> {
     let Work { ui, project, image, store: _, servers } = *work;
     let mut fates = Vec::new();
     let mut files: BTreeMap<Digest, PinnedFile> = BTreeMap::new();
@@ -182,7 +185,7 @@ async fn gather(work: &Work<'_>, wanted: Vec<PinnedFile>) -> Result<Vec<Fate>, F
     let client = Client::new(surroundings.cache(), freshness)
         .map(|client| client.of(&surroundings))
         .map_err(|error| project.stop(Problem::new(Code::VendorFetch, format!("nothing can be fetched: {}", chain(&error)))))?;
-    let getter = Getter::new(&client, &surroundings, vec![&image.base.distribution, &image.fetch.distribution]);
+    let getter = Getter::new(&client, &surroundings, vec![&image.base.distribution, &image.fetch.distribution], moments);
     let (moved, count) = (AtomicU64::new(0), files.len());
     let mut ongoing =
         futures_util::stream::iter(&files).map(|(digest, file)| one(work, &getter, digest, file, &moved)).buffer_unordered(PARALLEL);

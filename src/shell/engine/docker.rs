@@ -10,11 +10,13 @@ mod buildkit;
 mod connect;
 mod container;
 mod images;
+mod registry;
 mod run;
 mod terminal;
 mod transport;
 
 pub use attach::Streams;
+pub use registry::repository;
 pub use terminal::restore as restore_terminal;
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use reqwest::StatusCode;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_RANGE, HeaderMap, IF_MODIFIED_SINCE, IF_NONE_MATCH, RANGE};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_RANGE, HeaderMap, IF_MODIFIED_SINCE, IF_NONE_MATCH, RANGE, WWW_AUTHENTICATE};
 use silo::digest::Sha256;
 use silo::spec::Mirrors;
 use tokio::sync::Semaphore;
@@ -386,11 +386,51 @@ impl<'a> Client<'a> {
         .await
     }
 
+    /// What a server wants of whoever asks, none when it answers everybody. Source: RFC 9110, 11.6.1.
+    pub async fn challenges(&self, url: &str) -> Result<Vec<String>, FetchError> {
+        let way = &self.way(url, &Login::Nobody);
+        self.retry(way, || async {
+            let response = self.dispatch(way, self.http.get(&way.url)).await?;
+            let text = |value: &reqwest::header::HeaderValue| value.to_str().ok().map(str::to_string);
+            match response.status() {
+                StatusCode::UNAUTHORIZED => Ok(response.headers().get_all(WWW_AUTHENTICATE).iter().filter_map(text).collect()),
+                status if status.is_server_error() => Err(Attempt::Again(FetchError::Status { url: way.shown.clone(), status })),
+                _ => Ok(Vec::new()),
+            }
+        })
+        .await
+    }
+
+    /// Sends the fields of a form and returns the answer, of which nothing is kept.
+    pub async fn submit(&self, url: &str, fields: &[(&str, &str)]) -> Result<Vec<u8>, FetchError> {
+        let way = &self.way(url, &Login::Nobody);
+        self.retry(way, || async {
+            let response = self.dispatch(way, self.http.post(&way.url).form(fields)).await?;
+            let status = response.status();
+            if !status.is_success() {
+                return Err(Attempt::Never(FetchError::Status { url: way.shown.clone(), status }));
+            }
+            Ok(response.bytes().await.map_err(|source| broken(way, source))?.to_vec())
+        })
+        .await
+    }
+
     /// The one place from which anything goes to a server.
-    async fn send(&self, way: &Way, ask: &Ask, validators: &Validators) -> Result<(Head, reqwest::Response), Attempt> {
+    async fn dispatch(&self, way: &Way, request: reqwest::RequestBuilder) -> Result<reqwest::Response, Attempt> {
         if self.is_offline() {
             return Err(Attempt::Never(FetchError::Offline { url: way.shown.clone() }));
         }
+        request.send().await.map_err(|source| {
+            let again = if source.is_connect() { interrupted(&source) } else { !source.is_builder() && !source.is_redirect() };
+            if let (true, false, Ok(mut unreachable)) = (source.is_connect(), again, self.unreachable.lock()) {
+                unreachable.insert(way.server.clone(), root(&source));
+            }
+            let error = FetchError::Unreachable { url: way.shown.clone(), source: source.without_url() };
+            if again { Attempt::Again(error) } else { Attempt::Never(error) }
+        })
+    }
+
+    async fn send(&self, way: &Way, ask: &Ask, validators: &Validators) -> Result<(Head, reqwest::Response), Attempt> {
         let Ask { accept, login: _, range, reduce: _ } = ask;
         let mut request = self.http.get(&way.url);
         if let Some(accept) = accept {
@@ -410,14 +450,7 @@ impl<'a> Client<'a> {
             Validators { etag: None, modified: None } => {}
         }
         let url = || way.shown.clone();
-        let response = request.send().await.map_err(|source| {
-            let again = if source.is_connect() { interrupted(&source) } else { !source.is_builder() && !source.is_redirect() };
-            if let (true, false, Ok(mut unreachable)) = (source.is_connect(), again, self.unreachable.lock()) {
-                unreachable.insert(way.server.clone(), root(&source));
-            }
-            let error = FetchError::Unreachable { url: url(), source: source.without_url() };
-            if again { Attempt::Again(error) } else { Attempt::Never(error) }
-        })?;
+        let response = self.dispatch(way, request).await?;
         let (status, headers): (StatusCode, &HeaderMap) = (response.status(), response.headers());
         let range = headers.get(CONTENT_RANGE).and_then(|value| content_range(value.to_str().ok()?));
         let head = Head { status, terms: Terms::read(headers, now()), range };

@@ -175,6 +175,8 @@ pub struct NpmEndpoint {
     registry: String,
     scopes: BTreeMap<String, String>,
     tokens: BTreeMap<String, String>,
+    /// Where else what they have is.
+    mirrors: Mirrors,
     /// How they are reached.
     pub transport: Transport,
 }
@@ -245,7 +247,7 @@ impl NpmEndpoint {
                 Some((slash(host), header))
             })
             .collect();
-        Ok(NpmEndpoint { registry: slash(&registry), scopes, tokens, transport })
+        Ok(NpmEndpoint { registry: slash(&registry), scopes, tokens, mirrors: surroundings.mirrors.clone(), transport })
     }
 
     /// The address of a package's document, and the header that allows to read it.
@@ -257,9 +259,10 @@ impl NpmEndpoint {
         (url, authorization)
     }
 
-    /// As whom an address is asked: as nobody where npm has no login of its own, as npm itself does.
+    /// As whom an address is asked, or its mirror, which has a login of its own: as nobody where npm has none, as npm itself does.
     pub fn login(&self, url: &str) -> Login {
-        self.authorization(url).map_or(Login::Nobody, |text| Login::Header { url: url.to_string(), text })
+        let url = self.mirrors.address(url).unwrap_or_else(|| url.to_string());
+        self.authorization(&url).map_or(Login::Nobody, |text| Login::Header { url, text })
     }
 
     /// The header that allows to read an address.

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use silo::digest::{Digest, Hasher};
-use silo::lock::Place;
+use silo::lock::time::Time;
+use silo::lock::{Place, release};
 use silo::spec::Distribution;
 use tokio::sync::OnceCell;
 
@@ -18,7 +19,7 @@ use super::crates::Crates;
 use super::endpoint::{NpmEndpoint, Surroundings, pypi as index};
 use super::go::GoEndpoint;
 use super::session::words;
-use super::{FetchError, chain, npm, pypi};
+use super::{FetchError, chain, npm, pypi, snapshot};
 
 /// What is known of where files are.
 pub struct Getter<'a> {
@@ -26,15 +27,18 @@ pub struct Getter<'a> {
     surroundings: &'a Surroundings,
     /// Whose packages are fetched.
     distributions: Vec<&'a Distribution>,
+    /// When the states of their archives were that packages were taken from.
+    moments: &'a [Time],
     npm: OnceCell<Result<NpmEndpoint, String>>,
     pypi: OnceCell<Result<String, String>>,
     go: OnceCell<Result<GoEndpoint, String>>,
     crates: OnceCell<Result<Crates, String>>,
     archives: OnceCell<Vec<String>>,
+    snapshots: OnceCell<Vec<String>>,
 }
 
 /// A file that is being written. It goes with the value, unless it was put into its place.
-struct Draft {
+pub(super) struct Draft {
     path: PathBuf,
     file: Option<File>,
     hash: Hasher,
@@ -42,7 +46,12 @@ struct Draft {
 }
 
 impl Draft {
-    fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
+    /// A file that will have a hash of the same kind, under a name that nobody else uses.
+    pub(super) fn new(path: PathBuf, expected: &Digest) -> Draft {
+        Draft { path, file: None, hash: expected.hasher(), size: 0 }
+    }
+
+    pub(super) fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
         let file = match &mut self.file {
             Some(file) => file,
             None => self.file.insert(File::create_new(&self.path)?),
@@ -54,7 +63,7 @@ impl Draft {
     }
 
     /// Puts the file into its place, if it is the right one. Returns its size.
-    fn finish(mut self, expected: &Digest, target: &Path) -> Result<u64, String> {
+    pub(super) fn finish(mut self, expected: &Digest, target: &Path) -> Result<u64, String> {
         let found = self.hash.clone().finish();
         if found != *expected {
             return Err(format!("its hash is {found}, and silo.lock pins {expected}"));
@@ -82,16 +91,23 @@ impl Drop for Draft {
 
 impl<'a> Getter<'a> {
     /// A getter that knows nothing yet.
-    pub fn new(client: &'a Client<'a>, surroundings: &'a Surroundings, distributions: Vec<&'a Distribution>) -> Getter<'a> {
+    pub fn new(
+        client: &'a Client<'a>,
+        surroundings: &'a Surroundings,
+        distributions: Vec<&'a Distribution>,
+        moments: &'a [Time],
+    ) -> Getter<'a> {
         Getter {
             client,
             surroundings,
             distributions,
+            moments,
             npm: OnceCell::new(),
             pypi: OnceCell::new(),
             go: OnceCell::new(),
             crates: OnceCell::new(),
             archives: OnceCell::new(),
+            snapshots: OnceCell::new(),
         }
     }
 
@@ -112,6 +128,37 @@ impl<'a> Getter<'a> {
         self.go.get_or_init(find).await.as_ref().map_err(String::clone)
     }
 
+    /// Archives that keep what others have no longer, as a build asks them (`images/build/apt.sh`): those that the caller names, and those that
+    /// the release files of the others name. Whether somebody signed these does not matter: a file is known by its hash.
+    async fn snapshots(&self) -> &[String] {
+        let find = || async {
+            let suites: BTreeSet<&str> = self
+                .distributions
+                .iter()
+                .flat_map(|distribution| [&distribution.suite].into_iter().chain(distribution.updates.iter().map(|update| &update.suite)))
+                .map(String::as_str)
+                .filter(|suite| !suite.is_empty())
+                .collect();
+            let archives = self.archives().await;
+            let urls: Vec<String> =
+                archives.iter().flat_map(|uri| suites.iter().map(move |suite| format!("{uri}/dists/{suite}/InRelease"))).collect();
+            let ask = Ask::default();
+            let read = |url: &String| {
+                let url = url.clone();
+                let ask = &ask;
+                async move { self.client.get(&url, ask).await.ok() }
+            };
+            let releases = futures_util::future::join_all(urls.iter().map(read)).await.into_iter().flatten();
+            let published: BTreeSet<String> =
+                releases.filter_map(|bytes| release::parse(&String::from_utf8_lossy(&bytes)).snapshots).collect();
+            let named = snapshot::addresses(self.surroundings, self.moments, None);
+            let more = published.iter().flat_map(|pattern| snapshot::addresses(self.surroundings, self.moments, Some(pattern)));
+            let mut seen: BTreeSet<String> = archives.iter().cloned().collect();
+            named.into_iter().chain(more).filter(|uri| seen.insert(uri.clone())).collect()
+        };
+        self.snapshots.get_or_init(find).await
+    }
+
     /// Fetches a file into its place; the folder has to exist, and `draft` makes names of files beside it that nobody else uses. `moved`
     /// counts the bytes that arrive. Returns the file's size, or why it was not fetched.
     pub async fn fetch(
@@ -125,7 +172,7 @@ impl<'a> Getter<'a> {
         let get = |url: String, ask: Ask| {
             let draft = &draft;
             async move {
-                let sink = || Draft { path: draft(), file: None, hash: digest.hasher(), size: 0 };
+                let sink = || Draft::new(draft(), digest);
                 let push = |draft: &mut Draft, bytes: &[u8]| {
                     moved.fetch_add(bytes.len() as u64, Ordering::Relaxed);
                     draft.push(bytes)
@@ -163,17 +210,14 @@ impl<'a> Getter<'a> {
                 get(url, ask).await
             }
             Place::Package { path } => {
-                let mut found = None;
-                for archive in self.archives().await {
-                    match get(format!("{archive}/{path}"), Ask::default()).await {
-                        Err(FetchError::Missing { url: _ }) => {}
-                        other => {
-                            found = Some(other);
-                            break;
-                        }
-                    }
+                let from = |archive: &String| get(format!("{archive}/{path}"), Ask::default());
+                match first(self.archives().await, from).await {
+                    Some(Ok(draft)) => Ok(draft),
+                    refused => match first(self.snapshots().await, from).await {
+                        Some(Ok(draft)) => Ok(draft),
+                        other => refused.or(other).ok_or_else(|| no_archive(path, self.archives.get(), self.snapshots.get()))?,
+                    },
                 }
-                found.ok_or_else(|| no_archive(path, self.archives.get()))?
             }
         };
         let draft = fetched.map_err(|error| chain(&error))?;
@@ -181,13 +225,31 @@ impl<'a> Getter<'a> {
     }
 }
 
-/// That no archive has a file, in words.
-fn no_archive(path: &str, asked: Option<&Vec<String>>) -> String {
-    match asked.map(Vec::as_slice) {
-        None | Some([]) => "nothing on this machine names an archive of its distribution; SILO_APT_MIRROR does".to_string(),
-        Some(asked) => format!(
-            "no archive has {path} any more (asked were {}); `silo update packages` takes what they have now, SILO_APT_MIRROR names another",
-            asked.join(", ")
-        ),
+/// A file of the first archive that has it; why one could not say, if none has it; nothing when all say that they do not have it.
+async fn first<T, F: Future<Output = Result<T, FetchError>>>(
+    archives: &[String],
+    get: impl Fn(&String) -> F,
+) -> Option<Result<T, FetchError>> {
+    let mut refused = None;
+    for archive in archives {
+        match get(archive).await {
+            Ok(value) => return Some(Ok(value)),
+            Err(FetchError::Missing { url: _ }) => {}
+            Err(error) => refused = refused.or(Some(error)),
+        }
     }
+    refused.map(Err)
+}
+
+/// That no archive has a file, in words.
+fn no_archive(path: &str, archives: Option<&Vec<String>>, snapshots: Option<&Vec<String>>) -> String {
+    let asked: Vec<&str> = [archives, snapshots].into_iter().flatten().flatten().map(String::as_str).collect();
+    if asked.is_empty() {
+        return "nothing on this machine names an archive of its distribution; SILO_APT_MIRROR does".to_string();
+    }
+    format!(
+        "no archive has {path} any more (asked were {}); `silo update packages` takes what they have now, SILO_APT_MIRROR names another, and \
+         SILO_APT_SNAPSHOT one that keeps old files (`%{{moment}}` stands for the moment)",
+        asked.join(", ")
+    )
 }

@@ -25,7 +25,7 @@ use crate::shell::engine::{Cause, EngineError, Image, Operation, PullEvent};
 /// The largest file that is read out of an image, in bytes.
 const LARGEST_FILE: u64 = 16 << 20;
 /// Bytes of a root file system in one piece.
-const CHUNK: usize = 256 * 1024;
+pub(super) const CHUNK: usize = 256 * 1024;
 
 impl Docker {
     /// Looks an image up by tag, digest or identifier.
@@ -249,14 +249,14 @@ impl Docker {
 }
 
 /// A reference becomes part of a request's path: only what references are made of may be in it.
-fn check(reference: &str) -> Result<(), Cause> {
+pub(super) fn check(reference: &str) -> Result<(), Cause> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/:@+".contains(&byte);
     let climbs = reference.split('/').any(|part| part.is_empty() || part == "." || part == "..");
     if !climbs && reference.bytes().all(allowed) { Ok(()) } else { Err("it is not an image reference".into()) }
 }
 
 /// `name:tag` and `name@digest` in two; the tag of a bare name is `latest`.
-fn split_tag(reference: &str) -> (&str, &str) {
+pub(super) fn split_tag(reference: &str) -> (&str, &str) {
     if let Some((name, digest)) = reference.split_once('@') {
         return (name, digest);
     }

@@ -226,6 +226,46 @@ async fn a_login_is_found_for_calls_and_for_builds() {
     engine.remove_image(&built.id).await.unwrap();
 }
 
+#[tokio::test]
+async fn where_images_are_is_what_the_engine_and_the_client_s_configuration_say() {
+    use crate::shell::engine::docker::repository;
+    use crate::shell::fetch::registry::RegistryLogin;
+    let folder = tempfile::tempdir().unwrap();
+    let engine = engine().await;
+    let index = engine.client.info().await.unwrap().index_server_address.unwrap();
+    let host = index.split('/').nth(2).unwrap().to_owned();
+    let (_, domain) = host.split_once('.').unwrap();
+    let login = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, "ada:hunter2");
+    let auths = format!(
+        r#"{{"auths":{{"{index}":{{"auth":"{login}"}},"127.0.0.1:5000":{{"identitytoken":"t"}},"reg.example.test":{{"auth":"{login}"}}}}}}"#
+    );
+    std::fs::write(folder.path().join("config.json"), auths).unwrap();
+    let mut options = EngineOptions::from_environment();
+    options.config = Some(folder.path().to_owned());
+    let password = RegistryLogin::Password { user: "ada".to_owned(), password: "hunter2".to_owned() };
+    // A name without a registry is of the engine's own, whose domain people write too.
+    for (reference, name) in [
+        ("debian:bookworm".to_owned(), "library/debian"),
+        ("acme/base".to_owned(), "acme/base"),
+        (format!("{domain}/debian@sha256:{}", "a".repeat(64)), "library/debian"),
+        (format!("{host}/acme/base:1"), "acme/base"),
+    ] {
+        let found = repository(&options, &reference).await.unwrap();
+        let own = found.registries.last().unwrap();
+        assert_eq!((found.name.as_str(), &own.address, &own.login), (name, &format!("https://{host}"), &password), "{reference}");
+    }
+    // One on this machine may have no TLS; others are asked with it alone.
+    let found = repository(&options, "127.0.0.1:5000/a/b:1").await.unwrap();
+    let addresses: Vec<&str> = found.registries.iter().map(|registry| registry.address.as_str()).collect();
+    assert_eq!((addresses, found.name.as_str()), (vec!["https://127.0.0.1:5000", "http://127.0.0.1:5000"], "a/b"));
+    assert_eq!(found.registries[0].login, RegistryLogin::Token("t".to_owned()));
+    // Without an engine nobody knows where a bare name is.
+    options.host = Some(format!("unix://{}", folder.path().join("none.sock").display()));
+    let found = repository(&options, "reg.example.test/a:1").await.unwrap();
+    assert_eq!((found.registries.len(), &found.registries[0].login), (1, &password));
+    assert!(matches!(repository(&options, "debian:bookworm").await, Err(EngineError::NotRunning { .. })));
+}
+
 /// The part of the test above that runs with another `PATH`; alone it has nothing to do.
 #[tokio::test]
 async fn with_a_helper() {
