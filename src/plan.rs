@@ -236,7 +236,7 @@ const BOOTSTRAP: u32 = 2;
 pub fn base_reference(base: &LockedBase, distribution: &Distribution) -> String {
     let LockedBase { reference, from, digest, platforms: _, epoch: _ } = base;
     match from {
-        BaseFrom::Registry => format!("{reference}@{digest}"),
+        BaseFrom::Registry => format!("{}@{digest}", reference.split('@').next().unwrap_or(reference)),
         BaseFrom::Bootstrap => {
             let hex = digest.rsplit(':').next().unwrap_or(digest);
             format!("localhost/silo/base:{}-{BOOTSTRAP}-{}", distribution.suite, hex.get(..32).unwrap_or(hex))

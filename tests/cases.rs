@@ -166,6 +166,7 @@ const ELSEWHERE: &[(Code, &str)] = &[
     (Code::BuildStep, "shell::engine::docker::tests::build: a failing step on a real engine"),
     (Code::SplitIdentity, "tests/cli: one lock holds what every condition may ask for"),
     (Code::LockUnsigned, "tests/lock: a machine without keys"),
+    (Code::PlatformMissing, "tests/lock: registries"),
     (Code::LockMoved, "tests/lock: what is new does not fit what is locked"),
     (Code::LockFallback, "tests/lock: a preferred source that does not answer"),
     (Code::CacheUnwritten, "tests/lock: a cache that cannot be written"),

@@ -251,7 +251,7 @@ const MISTAKES: &[Mistake] = &[
     Mistake {
         name: "a lock of a newer silo",
         make: |place| {
-            place.write("silo.kdl", MINIMAL).write("silo.lock", lock(MINIMAL).replace("version=2 ", "version=3 "));
+            place.write("silo.kdl", MINIMAL).write("silo.lock", lock(MINIMAL).replace("version=2 ", "version=9 "));
         },
         args: COMPILE,
         code: Code::LockVersion,

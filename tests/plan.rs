@@ -304,7 +304,7 @@ fn steps_of_go_and_of_npm_have_stages_of_their_own_or_are_refused() {
     image.components.push(hello);
     let (none, problems) = silo::plan::plan(&image, &Target::Environment, &Files::new());
     let said: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
-    assert!(none.is_none() && said.iter().any(|message| message.contains("has `go` steps beside `npm` or `pip` steps")), "{said:?}");
+    assert!(none.is_none() && said.iter().any(|message| message.contains("has `npm` or `pip` and `go` steps side by side")), "{said:?}");
     // A package whose module the lock does not have is no part of a build.
     image.components.retain(|component| component.id.name != name("hello"));
     let mut other = program("hello");

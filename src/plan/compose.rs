@@ -279,10 +279,10 @@ impl<'a> Composer<'a> {
 
     fn stage(&mut self, recipe: Recipe, stage: &str, slug: &str, reason: &str, origin: Span) -> Steps {
         let client = |wanted: bool, id: Option<ComponentId>| id.filter(|_| wanted).map(|id| id.slug());
-        if [recipe.npm || recipe.pip, recipe.go, recipe.cargo].into_iter().filter(|wanted| *wanted).count() > 1 {
-            let message = format!(
-                "{reason} has steps of npm or PyPI, of Go, and of crates beside each other, and no stage has the clients of several"
-            );
+        let kinds = [(recipe.npm || recipe.pip, "`npm` or `pip`"), (recipe.go, "`go`"), (recipe.cargo, "`cargo`")];
+        let kinds: Vec<&str> = kinds.into_iter().filter(|(wanted, _)| *wanted).map(|(_, words)| words).collect();
+        if kinds.len() > 1 {
+            let message = format!("{reason} has {} steps side by side, and no stage has the clients of all", kinds.join(" and "));
             self.problems.push(
                 Problem::new(Code::BadValue, message)
                     .at(origin, "")

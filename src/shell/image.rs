@@ -14,10 +14,12 @@ use silo::spec::ImageSpec;
 use super::base;
 use super::cli::{Hold, Means};
 use super::command::failed;
-use super::engine::{self, docker::Docker};
+use super::engine;
+use super::engine::docker::{Docker, repository};
 use super::engine::{BuildError, BuildEvent, BuildNetwork, BuildRequest, Cache, EngineOptions, FailedStep, Image};
 use super::failure::{Failure, system};
-use super::fetch::{self, Servers};
+use super::fetch::registry::Images;
+use super::fetch::{self, Client, Freshness, Servers, Surroundings};
 use super::files;
 use super::project::{Compiled, Project, Scope};
 use super::trust;
@@ -112,7 +114,7 @@ pub async fn look_up(
         servers,
         policy: &project.spec.lock,
         now: time(),
-        resolve_image: &resolve_image,
+        resolve_image: &|reference| resolve_image(&surroundings, reference),
     };
     let report = reporter(ui);
     let resolved = fetch::resolve(image, old, &options, &report).await;
@@ -125,13 +127,27 @@ pub fn time() -> Option<Time> {
     SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|since| Time(since.as_secs()))
 }
 
-/// Asks the engine's registry what an image stands for; the engine does not say for which architectures it is.
-pub fn resolve_image<'a>(reference: &str) -> fetch::Image<'a> {
+/// Asks an image's registry what a reference stands for; where it tells silo nothing, through the engine, which knows of no architectures.
+pub fn resolve_image<'a>(surroundings: &'a Surroundings, reference: &str) -> fetch::Image<'a> {
     let reference = reference.to_string();
     Box::pin(async move {
-        let engine = Docker::connect(&EngineOptions::from_environment()).await.map_err(|error| fetch::chain(&error))?;
-        let digest = engine.resolve_digest(&reference).await.map_err(|error| fetch::chain(&error))?;
-        Ok(ImageDigests { digest, platforms: BTreeMap::new() })
+        let options = EngineOptions::from_environment();
+        let asked = match repository(&options, &reference).await {
+            Ok(found) => {
+                let client = Client::new(None, Freshness::Asked).map_err(|error| fetch::chain(&error))?.of(surroundings);
+                Images::new(&client, &found).find().await
+            }
+            Err(error) => Err(fetch::chain(&error)),
+        };
+        match asked {
+            Ok(found) if found.platforms.is_empty() => Err(format!("{reference} has no image for Linux on amd64 or arm64")),
+            Ok(found) => Ok(found),
+            Err(reason) => {
+                let Ok(engine) = Docker::connect(&options).await else { return Err(reason) };
+                let digest = engine.resolve_digest(&reference).await.map_err(|error| fetch::chain(&error))?;
+                Ok(ImageDigests { digest, platforms: BTreeMap::new() })
+            }
+        }
     })
 }
 

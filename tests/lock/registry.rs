@@ -9,6 +9,8 @@ use super::shell::fetch::login::basic;
 use super::shell::fetch::registry::{Images, Part, Registry, RegistryLogin, Repository};
 use super::shell::fetch::{Client, Freshness, Surroundings};
 use silo::digest::{Algorithm, Digest, sha256_hex};
+use silo::lock::ImageDigests;
+use silo::spec::Arch;
 
 const LAYER: &[u8] = b"a layer";
 
@@ -20,7 +22,7 @@ fn leaked(text: String) -> &'static str {
 async fn fetch(surroundings: &Surroundings, registries: Vec<Registry>) -> Result<u64, String> {
     let folder = tempfile::tempdir().unwrap();
     let client = Client::new(None, Freshness::Asked).unwrap().of(surroundings);
-    let repository = Repository { registries, name: "acme/base".to_string() };
+    let repository = Repository { registries, name: "acme/base".to_string(), tag: "1".to_string() };
     let digest = Digest::new(Algorithm::Sha256, &sha256_hex(LAYER)).unwrap();
     let target = folder.path().join(&digest.hex);
     let draft = || folder.path().join("draft");
@@ -125,4 +127,51 @@ async fn the_first_registry_that_has_the_right_bytes_counts() {
     let mirror = serve(wanting(challenge)).await;
     let reason = fetch(&with(&here, &[("https://reg.example.invalid/", &format!("{}/", mirror.address))]), vec![secure]).await.unwrap_err();
     assert!(reason.contains("not encrypted"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_tag_stands_for_an_index_and_what_is_in_it_for_linux_or_for_one_image() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = surroundings(folder.path(), &[]);
+    let hash = |text: &str| format!("sha256:{}", sha256_hex(text.as_bytes()));
+    let entry = |os: &str, arch: &str, variant: &str| {
+        let platform = format!(r#"{{"os": "{os}", "architecture": "{arch}"{variant}}}"#);
+        format!(r#"{{"mediaType": "m", "size": 1, "digest": "{}", "platform": {platform}}}"#, hash(&format!("{os} {arch}{variant}")))
+    };
+    let list = [
+        entry("windows", "amd64", ""),
+        entry("linux", "arm64", r#", "variant": "v8""#),
+        entry("linux", "s390x", ""),
+        entry("linux", "amd64", ""),
+        entry("linux", "amd64", r#", "variant": "v3""#),
+        entry("unknown", "unknown", ""),
+    ];
+    let index = format!(r#"{{"schemaVersion": 2, "manifests": [{}]}}"#, list.join(", "));
+    let config = r#"{"architecture": "arm64", "os": "linux", "rootfs": {}}"#;
+    let manifest = format!(r#"{{"schemaVersion": 2, "config": {{"digest": "{}", "size": 1}}, "layers": []}}"#, hash(config));
+    let cases = [
+        (index.as_str(), BTreeMap::from([(Arch::Arm64, hash(r#"linux arm64, "variant": "v8""#)), (Arch::Amd64, hash("linux amd64"))])),
+        (manifest.as_str(), BTreeMap::from([(Arch::Arm64, hash(&manifest))])),
+        ("{}", BTreeMap::new()),
+    ];
+    for (text, platforms) in cases {
+        let blob = leaked(format!("/v2/acme/base/blobs/{}", hash(config)));
+        let server = serve(BTreeMap::from([
+            ("/v2/", vec![(200, "", Vec::new())]),
+            ("/v2/acme/base/manifests/1", vec![(200, "", text.as_bytes().to_vec())]),
+            (blob, vec![(200, "", config.as_bytes().to_vec())]),
+        ]))
+        .await;
+        let client = Client::new(None, Freshness::Asked).unwrap().of(&here);
+        // A mirror that has nothing is passed over.
+        let nothing = serve(BTreeMap::new()).await;
+        let registries = vec![registry(&nothing, RegistryLogin::Nobody), registry(&server, RegistryLogin::Nobody)];
+        let repository = Repository { registries, name: "acme/base".to_string(), tag: "1".to_string() };
+        let found = Images::new(&client, &repository).find().await.unwrap();
+        assert_eq!(found, ImageDigests { digest: hash(text), platforms }, "{text}");
+        assert!(asked(&server).contains("accept: application/vnd.oci.image.index.v1+json"), "{}", asked(&server));
+        let repository = Repository { tag: "2".to_string(), ..repository };
+        let reason = Images::new(&client, &repository).find().await.unwrap_err();
+        assert!(reason.contains("manifests/2 does not exist"), "{reason}");
+    }
 }

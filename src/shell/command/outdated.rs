@@ -50,7 +50,7 @@ pub fn outdated(ui: &Ui, directory: Option<&Path>, args: &Outdated) -> Result<u8
         servers,
         policy: &project.spec.lock,
         now: image::time(),
-        resolve_image: &image::resolve_image,
+        resolve_image: &|reference| image::resolve_image(&surroundings, reference),
     };
     let report = image::reporter(ui);
     let found = super::wait(async { Ok(fetch::outdated(&image, &lock, &options, &report).await) })?;

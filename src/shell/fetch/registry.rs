@@ -1,13 +1,16 @@
 //! Images of registries. Sources: github.com/opencontainers/distribution-spec, spec.md; distribution.github.io, "Token Authentication
 //! Specification" and "OAuth2 Token Authentication".
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use reqwest::StatusCode;
 use serde_json::Value;
-use silo::digest::Digest;
+use silo::digest::{Digest, sha256_hex};
+use silo::lock::ImageDigests;
+use silo::spec::Arch;
 use tokio::sync::Mutex;
 
 use super::client::{Ask, Client};
@@ -20,6 +23,53 @@ use super::{FetchError, chain};
 const DOCUMENTS: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
                          application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json";
 
+/// The largest document that is read, in bytes. Source: the specification, "Pushing Manifests".
+const LARGEST: usize = 4 << 20;
+
+/// An index or a manifest. Source: github.com/opencontainers/image-spec, image-index.md and manifest.md.
+#[derive(serde::Deserialize)]
+struct Document {
+    manifests: Option<Vec<Entry>>,
+    config: Option<Blob>,
+}
+
+/// A manifest of an index.
+#[derive(serde::Deserialize)]
+struct Entry {
+    digest: String,
+    platform: Option<Platform>,
+}
+
+#[derive(serde::Deserialize)]
+struct Blob {
+    digest: String,
+}
+
+/// For which machine an image is: in an index, and in its configuration.
+#[derive(serde::Deserialize)]
+struct Platform {
+    architecture: String,
+    os: String,
+}
+
+impl Platform {
+    /// The architecture, if it is one of silo's, for Linux.
+    fn arch(&self) -> Option<Arch> {
+        Arch::ALL.into_iter().find(|arch| self.os == "linux" && arch.as_str() == self.architecture)
+    }
+}
+
+/// The manifests of an index by architecture; of several the first counts, as it does for engines.
+fn index(manifests: Vec<Entry>) -> BTreeMap<Arch, String> {
+    let mut found = BTreeMap::new();
+    for Entry { digest, platform } in manifests {
+        if let Some(arch) = platform.and_then(|platform| platform.arch()) {
+            found.entry(arch).or_insert(digest);
+        }
+    }
+    found
+}
+
 /// Where the images of a name are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Repository {
@@ -27,6 +77,8 @@ pub struct Repository {
     pub registries: Vec<Registry>,
     /// What they call the name.
     pub name: String,
+    /// The tag that is meant, or the digest.
+    pub tag: String,
 }
 
 /// A registry of images.
@@ -68,6 +120,7 @@ impl fmt::Debug for RegistryLogin {
 pub struct Images<'a> {
     client: &'a Client<'a>,
     name: &'a str,
+    tag: &'a str,
     places: Vec<Place<'a>>,
 }
 
@@ -89,9 +142,9 @@ pub enum Part {
 impl<'a> Images<'a> {
     /// Asks nobody yet.
     pub fn new(client: &'a Client<'a>, repository: &'a Repository) -> Images<'a> {
-        let Repository { registries, name } = repository;
+        let Repository { registries, name, tag } = repository;
         let places = registries.iter().map(|registry| Place { registry, authorization: Mutex::default() }).collect();
-        Images { client, name, places }
+        Images { client, name, tag, places }
     }
 
     /// Fetches a part of an image into its place, of the first registry that has it; the folder has to exist, and `draft` makes names of files beside
@@ -111,7 +164,7 @@ impl<'a> Images<'a> {
                 moved.fetch_add(bytes.len() as u64, Ordering::Relaxed);
                 draft.push(bytes)
             };
-            match self.get(place, part, digest, sink, push).await.and_then(|draft| draft.finish(digest, target)) {
+            match self.get(place, part, &digest.to_string(), sink, push).await.and_then(|draft| draft.finish(digest, target)) {
                 Ok(size) => return Ok(size),
                 Err(reason) => reasons.push(reason),
             }
@@ -119,11 +172,46 @@ impl<'a> Images<'a> {
         Err(reasons.join("; "))
     }
 
+    /// What the tag stands for now, by the first registry that has it, or why nobody says it.
+    pub async fn find(&self) -> Result<ImageDigests, String> {
+        let mut reasons: Vec<String> = Vec::new();
+        for place in &self.places {
+            match self.digests(place).await {
+                Ok(found) => return Ok(found),
+                Err(reason) => reasons.push(reason),
+            }
+        }
+        Err(reasons.join("; "))
+    }
+
+    async fn digests(&self, place: &Place<'_>) -> Result<ImageDigests, String> {
+        let push = |bytes: &mut Vec<u8>, piece: &[u8]| {
+            bytes.extend_from_slice(piece);
+            if bytes.len() > LARGEST { Err(std::io::Error::other("it is too large for a document of an image")) } else { Ok(()) }
+        };
+        let text = self.get(place, Part::Document, self.tag, Vec::new, push).await?;
+        let digest = format!("sha256:{}", sha256_hex(&text));
+        let not_understood = |error: serde_json::Error| {
+            format!("{} says something of {} that is not understood: {error}", place.registry.address, self.name)
+        };
+        let document: Document = serde_json::from_slice(&text).map_err(not_understood)?;
+        let platforms = match document {
+            Document { manifests: Some(manifests), config: _ } => index(manifests),
+            Document { manifests: None, config: Some(config) } => {
+                let text = self.get(place, Part::Blob, &config.digest, Vec::new, push).await?;
+                let platform: Platform = serde_json::from_slice(&text).map_err(not_understood)?;
+                platform.arch().map(|arch| (arch, digest.clone())).into_iter().collect()
+            }
+            Document { manifests: None, config: None } => BTreeMap::new(),
+        };
+        Ok(ImageDigests { digest, platforms })
+    }
+
     async fn get<S>(
         &self,
         place: &Place<'_>,
         part: Part,
-        digest: &Digest,
+        which: &str,
         sink: impl Fn() -> S,
         push: impl Fn(&mut S, &[u8]) -> std::io::Result<()>,
     ) -> Result<S, String> {
@@ -131,7 +219,7 @@ impl<'a> Images<'a> {
             Part::Document => ("manifests", Some(DOCUMENTS)),
             Part::Blob => ("blobs", None),
         };
-        let url = format!("{}/v2/{}/{folder}/{digest}", place.registry.address, self.name);
+        let url = format!("{}/v2/{}/{folder}/{which}", place.registry.address, self.name);
         let mut renewed = false;
         loop {
             let login = match self.authorization(place, renewed).await? {

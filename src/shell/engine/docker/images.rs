@@ -255,10 +255,10 @@ pub(super) fn check(reference: &str) -> Result<(), Cause> {
     if !climbs && reference.bytes().all(allowed) { Ok(()) } else { Err("it is not an image reference".into()) }
 }
 
-/// `name:tag` and `name@digest` in two; the tag of a bare name is `latest`.
+/// `name:tag` and `name@digest` in two; the tag of a bare name is `latest`, and a tag beside a digest does not count.
 pub(super) fn split_tag(reference: &str) -> (&str, &str) {
     if let Some((name, digest)) = reference.split_once('@') {
-        return (name, digest);
+        return (split_tag(name).0, digest);
     }
     match reference.rsplit_once(':') {
         // The colon of `host:5000/name` is not a tag's.

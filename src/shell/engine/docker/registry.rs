@@ -33,7 +33,7 @@ pub async fn repository(options: &EngineOptions, reference: &str) -> Result<Repo
     };
     let index = info.index_server_address.clone();
     let credentials = Credentials { folder: options.config_folder(), index: index.clone() };
-    let (name, _) = split_tag(reference);
+    let (name, tag) = split_tag(reference);
     let named = name.split_once('/').filter(|(host, _)| host.contains(['.', ':']) || *host == "localhost");
     if let Some((host, rest)) = named
         && !index.as_ref().is_some_and(|index| is_of(index, host))
@@ -41,7 +41,7 @@ pub async fn repository(options: &EngineOptions, reference: &str) -> Result<Repo
         let schemes: &[&str] = if is_insecure(&info, host) { &["https", "http"] } else { &["https"] };
         let login = login(&credentials, host).await;
         let registries = schemes.iter().map(|scheme| Registry { address: format!("{scheme}://{host}"), login: login.clone() }).collect();
-        return Ok(Repository { registries, name: rest.to_owned() });
+        return Ok(Repository { registries, name: rest.to_owned(), tag: tag.to_owned() });
     }
     engine?;
     let index = index.ok_or_else(|| failed(operation(), "the engine does not name its registry"))?;
@@ -51,7 +51,7 @@ pub async fn repository(options: &EngineOptions, reference: &str) -> Result<Repo
     let own = Registry { address: format!("https://{host}"), login: login(&credentials, &host).await };
     let rest = named.map_or(name, |(_, rest)| rest);
     let name = if rest.contains('/') { rest.to_owned() } else { format!("library/{rest}") };
-    Ok(Repository { registries: mirrors.chain([own]).collect(), name })
+    Ok(Repository { registries: mirrors.chain([own]).collect(), name, tag: tag.to_owned() })
 }
 
 async fn login(credentials: &Credentials, host: &str) -> RegistryLogin {
