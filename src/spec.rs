@@ -20,7 +20,7 @@ pub use policy::LockPolicy;
 pub use step::{Checksum, Features, Hook, PackageRequest, RunAs, Step};
 pub use versions::{IndexForm, IndexPlace, JsonIndex, Versions};
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::schema::types;

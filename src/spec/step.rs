@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Arch, EnvName, Name, Template};
+use super::{Arch, EnvName, Template};
 use crate::source::Span;
 
 /// One step of an installation, of a `base` or of a `layer`.

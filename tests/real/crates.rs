@@ -71,7 +71,14 @@ fn a_program_is_compiled_from_its_locked_crates_the_same_each_time_and_a_wrong_b
     let identity = project.run(&["hash"]).succeeded().stdout;
     let reference = format!("localhost/silo/environment:{}", identity.split_whitespace().next().unwrap());
 
-    let build = project.run(&["build", "--locked", "--no-cache"]).succeeded();
+    // The registry has something else than what is locked.
+    let (good, bad) = (small.clone(), [small.as_slice(), b"x"].concat());
+    server.put("/zz/-w/zz-words-0.1.0.crate", bad.clone());
+    let hashes = [format!("sha256:{}", sha256_hex(&good)), format!("sha256:{}", sha256_hex(&bad))];
+    refused(project.run(&["build", "--locked"]), "tool zz-greet", &["thecratezz-words0.1.0", &hashes[0], &hashes[1]]);
+    server.put("/zz/-w/zz-words-0.1.0.crate", good);
+
+    let build = project.run(&["build", "--locked"]).succeeded();
     let first = layers(&reference);
     let shown = project.run(&["shell", "--", "sh", "-c", "zz-greet; zz-greet x 2>&1; ls -A /opt/silo/tool-zz-greet"]).succeeded().stdout;
     let expected = format!("{nonce} usual=false loud=true seen=false");
@@ -83,13 +90,8 @@ fn a_program_is_compiled_from_its_locked_crates_the_same_each_time_and_a_wrong_b
     // What is vendored is enough, and makes the same image.
     let folder = project.root().join("vendored").display().to_string();
     project.run(&["vendor", &folder]).succeeded();
-    let (good, bad) = (small.clone(), [small.as_slice(), b"x"].concat());
-    server.put("/zz/-w/zz-words-0.1.0.crate", bad.clone());
+    server.put("/zz/-w/zz-words-0.1.0.crate", bad);
     project.run(&["build", "--locked", "--no-cache", "--offline", "--vendor", &folder]).succeeded();
     assert_eq!(layers(&reference), first);
     project.run(&["rm", "--force", &reference]).succeeded();
-
-    // The registry has something else now.
-    let hashes = [format!("sha256:{}", sha256_hex(&good)), format!("sha256:{}", sha256_hex(&bad))];
-    refused(project.run(&["build", "--locked", "--no-cache"]), "tool zz-greet", &["thecratezz-words0.1.0", &hashes[0], &hashes[1]]);
 }

@@ -70,10 +70,12 @@ fn a_base_of_a_registry_is_pinned_by_digest_pulled_and_built_upon() {
     docker(&["image", "rm", &reference]).succeeded();
 
     let project = Project::with(&format!("silo edition=\"2026\"\nbase \"{reference}\"\nagent claude\n"), None);
-    project.run(&["lock"]).succeeded();
+    project.run(&["lock"]).succeeded().says("silo::lock::platform");
     let lock = project.read("silo.lock");
     let line = lock.lines().find(|line| line.starts_with("base ")).unwrap();
     assert!(line.contains(&format!("\"{reference}\" from=\"registry\" digest=\"sha256:")), "{line}");
+    // For this machine's processor and no other, which is said.
+    assert!(line.contains(if cfg!(target_arch = "aarch64") { " arm64=\"sha256:" } else { " amd64=\"sha256:" }), "{line}");
     project.run(&["build", "--locked"]).succeeded().says(&format!("pulling {reference}@sha256:"));
     let version = project.run(&["claude", "--", "--version"]).succeeded().stdout;
     assert!(version.contains("(Claude Code)"), "{version}");
