@@ -144,7 +144,8 @@ pub fn resolve_image<'a>(surroundings: &'a Surroundings, reference: &str) -> fet
             Ok(found) => Ok(found),
             Err(reason) => {
                 let Ok(engine) = Docker::connect(&options).await else { return Err(reason) };
-                let digest = engine.resolve_digest(&reference).await.map_err(|error| fetch::chain(&error))?;
+                // What it cannot get either it says at greater length.
+                let digest = engine.resolve_digest(&reference).await.map_err(|_| reason)?;
                 Ok(ImageDigests { digest, platforms: BTreeMap::new() })
             }
         }

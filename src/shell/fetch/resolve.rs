@@ -383,7 +383,12 @@ async fn found(
     options: &Options<'_>,
 ) -> (Option<Answer>, Vec<Problem>) {
     let origin = session.spec.base.origin;
-    let fail = |reason: String| (None, vec![unresolved(reason, origin)]);
+    let fail = |reason: String, from: BaseFrom| {
+        let problem = unresolved(reason, origin);
+        let help =
+            "check the name and the network; a registry is asked as whoever `docker login` made you, and `from=bootstrap` needs none";
+        (None, vec![if from == BaseFrom::Registry { problem.help(help) } else { problem }])
+    };
     match query {
         Query::Base { reference, from } => match kept {
             Some(lock) => (Some(Answer::Base(lock.base.clone())), Vec::new()),
@@ -392,7 +397,7 @@ async fn found(
                     let said = partial(&pin, origin);
                     (Some(Answer::Base(pin)), said)
                 }
-                Err(reason) => fail(reason),
+                Err(reason) => fail(reason, *from),
             },
         },
         Query::Fetch { reference, from } => match kept {
@@ -402,7 +407,7 @@ async fn found(
                     let said = partial(&pin, origin);
                     (Some(Answer::Fetch(pin)), said)
                 }
-                Err(reason) => fail(reason),
+                Err(reason) => fail(format!("what silo's own stages are made from, {reason}"), *from),
             },
         },
         // These come when it is known what components need. What they are looked up in can be read meanwhile.
@@ -462,9 +467,7 @@ pub(super) async fn root(
         }
         BaseFrom::Registry => {
             session.asking(reference);
-            let found = (options.resolve_image)(reference).await.map_err(|reason| {
-                format!("the digest of {reference} cannot be found: {reason}; `from=bootstrap` makes a base without a registry")
-            })?;
+            let found = (options.resolve_image)(reference).await.map_err(|reason| format!("{reference} cannot be looked up: {reason}"))?;
             (found.digest, found.platforms, None)
         }
         BaseFrom::Bootstrap => {
@@ -590,11 +593,11 @@ async fn component(session: &Session<'_>, query: &Query, id: &ComponentId, cutof
                     let why =
                         reasons.iter().map(|(source, reason)| format!("not from `{source}`: {reason}")).collect::<Vec<_>>().join("; ");
                     let message = format!("{id} {version} comes from `{}`, {why}", install.source);
-                    problems.push(
-                        Problem::new(Code::LockFallback, message)
-                            .at(*origin, "")
-                            .help(format!("write source={} to ask for just that one", install.source)),
-                    );
+                    problems.push(Problem::new(Code::LockFallback, message).at(*origin, "").help(if id.kind == Kind::Client {
+                        "it does its work as well, and is in no image; the lock keeps it".to_string()
+                    } else {
+                        format!("write source={} to ask for just that one", install.source)
+                    }));
                 }
                 for fallback in fallbacks {
                     let message = format!("{id} {version}: {fallback}");
