@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use silo::digest::go::written;
-use silo::plan::{ContextFile, Files, From, Operation, Plan, RunMount, Stage, StageName, Target, plan, sources};
+use silo::plan::{ContextFile, Files, From, Operation, Plan, Platform, RunMount, Stage, StageName, Target, plan, sources};
 use silo::problem::Code;
 use silo::spec::{Arch, Kind, Step};
 
 use crate::support::image::{
-    agent, apt, archive, client_go, client_npm, component, empty, full, hook, layer, name, npm, program, span, template,
+    agent, apt, archive, client, compiled, component, empty, full, hook, layer, name, npm, program, span, template,
 };
 
 pub fn planned(image: &silo::lock::LockedImage, target: &Target) -> Plan {
@@ -240,9 +240,9 @@ fn paths_that_leave_the_image_are_refused() {
 fn programs_of_go_are_compiled_in_a_stage_with_go_and_the_rest_is_not() {
     let mut image = full();
     let before = planned(&image, &Target::Environment);
-    let mut pip = client_npm();
+    let mut pip = client("npm");
     pip.id.name = name("pip");
-    image.components.extend([program("hello"), client_go(), pip]);
+    image.components.extend([program("hello"), client("go"), pip]);
     let plan = planned(&image, &Target::Environment);
     let from = |stage: &str| From::Stage(StageName(stage.to_string()));
     assert_eq!(stage(&plan, "tool-hello").from, from("client-go"));
@@ -278,9 +278,9 @@ fn programs_of_go_are_compiled_in_a_stage_with_go_and_the_rest_is_not() {
 #[test]
 fn a_client_is_on_the_client_that_it_is_made_with() {
     let mut image = full();
-    let mut go = client_go();
+    let mut go = client("go");
     go.install.steps = vec![Step::Pip { packages: Vec::new() }];
-    let mut pip = client_npm();
+    let mut pip = client("npm");
     pip.id.name = name("pip");
     image.components.extend([program("hello"), go, pip]);
     let plan = planned(&image, &Target::Environment);
@@ -288,23 +288,30 @@ fn a_client_is_on_the_client_that_it_is_made_with() {
 }
 
 #[test]
-fn steps_of_go_and_of_npm_have_stages_of_their_own_or_are_refused() {
+fn steps_of_go_of_crates_and_of_npm_have_stages_of_their_own_or_are_refused() {
     let mut image = empty();
     let mut hello = program("hello");
-    let steps = [npm(Kind::Tool, "a").install.steps, hello.install.steps.clone()].concat();
-    image.components = vec![client_go(), client_npm()];
+    let steps = [npm(Kind::Tool, "a").install.steps, hello.install.steps.clone(), compiled("c").install.steps].concat();
+    image.components = vec![client("cargo"), client("go"), client("npm")];
     image.layers = vec![layer(Some("l"), steps.clone())];
-    image.layers[0].artifacts = [npm(Kind::Tool, "a").artifacts, hello.artifacts.clone()].concat();
+    image.layers[0].artifacts = [npm(Kind::Tool, "a").artifacts, hello.artifacts.clone(), compiled("c").artifacts].concat();
     let plan = planned(&image, &Target::Environment);
-    for (one, client) in [("layer-l-1", "client-npm"), ("layer-l-2", "client-go")] {
+    for (one, client) in [("layer-l-1", "client-npm"), ("layer-l-2", "client-go"), ("layer-l-3", "client-cargo")] {
         assert_eq!(stage(&plan, one).from, From::Stage(StageName(client.to_string())), "{one}");
     }
+    // Crates are compiled on the image's own processor, with what that client alone stands on.
+    let on = |name: &str| (stage(&plan, name).from.clone(), stage(&plan, name).platform);
+    assert_eq!(on("client-cargo"), (From::Stage(StageName("fetch-target".to_string())), Platform::Target));
+    assert_eq!((on("layer-l-3").1, on("layer-l-2").1), (Platform::Target, Platform::Build));
     hello.install.steps = steps;
     image.layers.clear();
     image.components.push(hello);
     let (none, problems) = silo::plan::plan(&image, &Target::Environment, &Files::new());
     let said: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
-    assert!(none.is_none() && said.iter().any(|message| message.contains("has `npm` or `pip` and `go` steps side by side")), "{said:?}");
+    assert!(
+        none.is_none() && said.iter().any(|message| message.contains("has `npm` or `pip` and `go` and `cargo` steps side by side")),
+        "{said:?}"
+    );
     // A package whose module the lock does not have is no part of a build.
     image.components.retain(|component| component.id.name != name("hello"));
     let mut other = program("hello");

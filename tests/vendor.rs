@@ -6,7 +6,7 @@ use silo::plan::{Target, scripts};
 use silo::spec::{Arch, Kind, Step};
 
 use crate::plan::planned;
-use crate::support::image::{archive, client_npm, component, empty, hash, hook, layer, name, npm};
+use crate::support::image::{archive, client, component, empty, hash, hook, layer, name, npm};
 
 fn package(name: &str, alias: Option<&str>, integrity: &str) -> Artifact {
     Artifact::Npm(NpmPackage {
@@ -48,7 +48,7 @@ fn files_lie_beside_the_recipe_that_wants_them() {
     let mut image = empty();
     let steps = vec![Step::Pip { packages: Vec::new() }];
     let wheels = vec![wheel("w-1-py3-none-any.whl", 'c'), wheel("../../recipe", 'd'), wheel(".hidden.whl", 'e')];
-    image.components = vec![archive(Kind::Tool, "zip"), client_npm(), component(Kind::Tool, "app", steps, wheels)];
+    image.components = vec![archive(Kind::Tool, "zip"), client("npm"), component(Kind::Tool, "app", steps, wheels)];
     let mut pip = archive(Kind::Client, "pip");
     pip.artifacts.clear();
     pip.install.steps.clear();
@@ -77,7 +77,7 @@ fn a_package_of_npm_lies_beside_its_recipe_under_its_hash() {
     let mut app = npm(Kind::Tool, "app");
     let long = format!("{}==", "z4PhNX7vuL3xVChQ1m2AB9Yg5AULVxXcg/SpIdNs6c5H0NE8XYXysP+DGNKHfuwvY7kxvUdBeoGlODJ6+SfaPg");
     app.artifacts.push(package("empty", None, &format!("sha512-{long}")));
-    image.components = vec![app, client_npm()];
+    image.components = vec![app, client("npm")];
     let places: Vec<String> = planned(&image, &Target::Environment).vendored(Arch::Amd64).into_keys().collect();
     assert_eq!(places.len(), 2, "the client's file and the one package with a hash: {places:?}");
     assert!(places[0].starts_with("client-npm/recipe/vendor/aaaa"), "{places:?}");

@@ -6,12 +6,12 @@ use silo::digest::go::written;
 use silo::lock::apt::solve::Role;
 use silo::lock::go::Module;
 use silo::lock::{
-    AptPackage, Artifact, GoModule, LockedBase, LockedImage, NpmPackage, Package, PackageFile, PinnedAgent, PinnedComponent, PinnedLayer,
-    Trust,
+    AptPackage, Artifact, CrateRole, GoModule, LockedBase, LockedImage, NpmPackage, Package, PackageFile, PinnedAgent, PinnedComponent,
+    PinnedLayer, Trust,
 };
 use silo::source::{Layer, Source, Sources, Span};
 use silo::spec::{
-    Arch, BaseFrom, Cause, Checksum, ComponentId, Distribution, EnvName, FileFormat, Hook, Install, Kind, LspServer, McpServer,
+    Arch, BaseFrom, Cause, Checksum, ComponentId, Distribution, EnvName, Features, FileFormat, Hook, Install, Kind, LspServer, McpServer,
     McpTransport, Name, PackageRequest, Pattern, Registration, RunAs, Step, Template,
 };
 
@@ -141,16 +141,18 @@ pub fn program(id: &str) -> PinnedComponent {
     )
 }
 
-pub fn client_go() -> PinnedComponent {
-    let mut client = archive(Kind::Client, "go");
+/// What other components are installed with.
+pub fn client(id: &str) -> PinnedComponent {
+    let mut client = archive(Kind::Client, id);
     client.cause = Cause::Required;
     client
 }
 
-pub fn client_npm() -> PinnedComponent {
-    let mut client = archive(Kind::Client, "npm");
-    client.cause = Cause::Required;
-    client
+/// A tool that is compiled from a crate.
+pub fn compiled(id: &str) -> PinnedComponent {
+    let request = PackageRequest { name: template(id), version: template("%{version}") };
+    let made = Artifact::Crate { name: id.to_string(), version: "1.2.3".to_string(), role: CrateRole::Program, sha256: hash('c') };
+    component(Kind::Tool, id, vec![Step::Cargo { packages: vec![request], features: Features::default() }], vec![made])
 }
 
 pub fn mcp(id: &str, command: &[&str]) -> McpServer {
@@ -254,7 +256,7 @@ pub fn full() -> LockedImage {
         archive(Kind::Lsp, "gopls"),
         fetcher,
         memory,
-        client_npm(),
+        client("npm"),
     ];
     let mut second = agent(npm(Kind::Agent, "second"));
     second.mcp = vec![mcp("fetcher", &["fetcher"])];

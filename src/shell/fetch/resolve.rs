@@ -407,7 +407,11 @@ async fn found(
                     let said = partial(&pin, origin);
                     (Some(Answer::Fetch(pin)), said)
                 }
-                Err(reason) => fail(format!("what silo's own stages are made from, {reason}"), *from),
+                Err(reason) => match from {
+                    BaseFrom::Registry => fail(format!("what silo's own stages are made from, {reason}"), *from),
+                    // One archive may serve both, and then there is one thing to say.
+                    BaseFrom::Bootstrap => fail(reason, *from),
+                },
             },
         },
         // These come when it is known what components need. What they are looked up in can be read meanwhile.
