@@ -304,6 +304,7 @@ fn steps_of_go_of_crates_and_of_npm_have_stages_of_their_own_or_are_refused() {
     assert_eq!(on("client-cargo"), (From::Stage(StageName("fetch-target".to_string())), Platform::Target));
     assert_eq!((on("layer-l-3").1, on("layer-l-2").1), (Platform::Target, Platform::Build));
     hello.install.steps = steps;
+    hello.artifacts.extend(compiled("c").artifacts);
     image.layers.clear();
     image.components.push(hello);
     let (none, problems) = silo::plan::plan(&image, &Target::Environment, &Files::new());
