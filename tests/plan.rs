@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use silo::digest::go::written;
-use silo::plan::{ContextFile, Files, From, Operation, Plan, Platform, RunMount, Stage, StageName, Target, plan, sources};
+use silo::plan::{ContextFile, Files, From, Operation, Plan, Platform, RunMount, Stage, StageName, Target, base_reference, plan, sources};
 use silo::problem::Code;
 use silo::spec::{Arch, Kind, Step};
 
@@ -321,4 +321,15 @@ fn steps_of_go_of_crates_and_of_npm_have_stages_of_their_own_or_are_refused() {
     let (none, problems) = silo::plan::plan(&image, &Target::Environment, &Files::new());
     let said: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
     assert!(none.is_none() && said == ["silo.lock has no module for the package example.test/hello/cmd/hello of tool hello"], "{said:?}");
+}
+
+/// A base that is asked for by its digest has one digest in its reference, not two.
+#[test]
+fn a_base_has_the_digest_of_the_lock_once() {
+    let mut image = empty();
+    let digest = image.base.digest.clone();
+    for asked in ["debian:bookworm".to_string(), format!("debian:bookworm@{digest}")] {
+        image.base.reference = asked;
+        assert_eq!(base_reference(&image.base, &image.distribution), format!("debian:bookworm@{digest}"));
+    }
 }

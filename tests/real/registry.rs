@@ -75,7 +75,13 @@ fn a_base_of_a_registry_is_pinned_by_digest_pulled_and_built_upon() {
     let line = lock.lines().find(|line| line.starts_with("base ")).unwrap();
     assert!(line.contains(&format!("\"{reference}\" from=\"registry\" digest=\"sha256:")), "{line}");
     // For this machine's processor and no other, which is said.
-    assert!(line.contains(if cfg!(target_arch = "aarch64") { " arm64=\"sha256:" } else { " amd64=\"sha256:" }), "{line}");
+    let (own, other) = if cfg!(target_arch = "aarch64") { ("arm64", "amd64") } else { ("amd64", "arm64") };
+    assert!(line.contains(&format!(" {own}=\"sha256:")) && !line.contains(&format!(" {other}=")), "{line}");
+    // An engine for which there is none is told so before anything is pulled.
+    let elsewhere = lock.replace(line, &line.replace(&format!(" {own}="), &format!(" {other}=")));
+    fs::write(project.workspace().join("silo.lock"), elsewhere).unwrap();
+    project.run(&["build", "--locked"]).exited(1).says(&format!("has no image for {own}")).says(&format!("one for {other}"));
+    fs::write(project.workspace().join("silo.lock"), &lock).unwrap();
     project.run(&["build", "--locked"]).succeeded().says(&format!("pulling {reference}@sha256:"));
     let version = project.run(&["claude", "--", "--version"]).succeeded().stdout;
     assert!(version.contains("(Claude Code)"), "{version}");

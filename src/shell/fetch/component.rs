@@ -253,16 +253,22 @@ impl Recipe<'_> {
         Arch::ALL.into_iter().map(|arch| Ok((arch, of(arch)?))).collect()
     }
 
+    /// A package's name, which has to be the same for every architecture; `what` says what it is.
+    fn only_name(&self, package: &PackageRequest, version: Option<&str>, what: &str) -> Result<String, String> {
+        let names: BTreeSet<String> =
+            Arch::ALL.into_iter().map(|arch| self.fill(&package.name, arch, version)).collect::<Result<_, _>>()?;
+        match names.len() {
+            1 => Ok(names.into_iter().collect()),
+            _ => Err(format!("{what} cannot depend on the architecture")),
+        }
+    }
+
     async fn wheels(&self, session: &Session<'_>, packages: &[&PackageRequest], version: Option<&str>) -> Result<wheels::Solution, String> {
         let asked = version.or(self.request);
         let mut roots = Vec::new();
         for package in packages {
-            let names: BTreeSet<String> =
-                Arch::ALL.into_iter().map(|arch| self.fill(&package.name, arch, version)).collect::<Result<_, _>>()?;
-            let Some(name) = names.first().filter(|_| names.len() == 1) else {
-                return Err("the name of a project of PyPI cannot depend on the architecture".to_string());
-            };
-            roots.push(wheels::Root { name: name.clone(), request: self.fill(&package.version, Arch::Amd64, asked)? });
+            let name = self.only_name(package, version, "the name of a project of PyPI")?;
+            roots.push(wheels::Root { name, request: self.fill(&package.version, Arch::Amd64, asked)? });
         }
         let target = wheels::Target { cutoff: self.cutoff, ..session.python().await };
         pypi::wheels(&session.client, session.pypi_endpoint().await?, &roots, &target).await
@@ -278,14 +284,10 @@ impl Recipe<'_> {
         let asked = version.or(self.request);
         let mut roots = Vec::new();
         for package in packages {
-            let names: BTreeSet<String> =
-                Arch::ALL.into_iter().map(|arch| self.fill(&package.name, arch, version)).collect::<Result<_, _>>()?;
-            let Some(name) = names.first().filter(|_| names.len() == 1) else {
-                return Err("the path of a package of Go cannot depend on the architecture".to_string());
-            };
+            let path = self.only_name(package, version, "the path of a package of Go")?;
             // Modules have a `v` before their versions, and requests need none.
             let written = Template(package.version.0.strip_prefix('v').unwrap_or(&package.version.0).to_string());
-            roots.push(modules::Root { package: name.clone(), request: self.fill(&written, Arch::Amd64, asked)? });
+            roots.push(modules::Root { package: path, request: self.fill(&written, Arch::Amd64, asked)? });
         }
         let endpoint = session.go_endpoint().await?;
         let target = modules::Target { toolchain: toolchain(session).await, cutoff: self.cutoff };
@@ -311,12 +313,8 @@ impl Recipe<'_> {
     async fn crates(&self, session: &Session<'_>, packages: &[&PackageRequest]) -> Result<crates::Solution, String> {
         let mut roots = Vec::new();
         for package in packages {
-            let names: BTreeSet<String> =
-                Arch::ALL.into_iter().map(|arch| self.fill(&package.name, arch, None)).collect::<Result<_, _>>()?;
-            let Some(name) = names.first().filter(|_| names.len() == 1) else {
-                return Err("the name of a crate cannot depend on the architecture".to_string());
-            };
-            roots.push(crates::Root { name: name.clone(), request: self.fill(&package.version, Arch::Amd64, self.request)? });
+            let name = self.only_name(package, None, "the name of a crate")?;
+            roots.push(crates::Root { name, request: self.fill(&package.version, Arch::Amd64, self.request)? });
         }
         let target = crates::Target { rust: session.rust().await, cutoff: self.cutoff };
         session.crates().await?.solve(&session.client, &roots, &target).await
