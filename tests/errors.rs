@@ -31,6 +31,7 @@ const MISTAKES: &[Mistake] = &[
         "define tool x {\n    option env-ref default=\"\"\n    command x\n    install apt { apt x; }\n}\ntool x",
         "call the option otherwise",
     ),
+    ("a-package-of-go-without-a-host", "layer x { go \"owner/name\"; }", "begins with a host"),
     ("a-property-twice", "resources cpus=2 cpus=4", "keep one of them"),
     (
         "a-list-of-versions-twice",

@@ -179,7 +179,11 @@ impl Decoder<'_> {
             if fits(&name.0) {
                 packages.push(PackageRequest { name, version: version.clone() });
             } else {
-                self.bad(span, format!("`{text}` is not the name of a package"), "write the name alone; its version goes into `version=`");
+                let help = match node.name.as_str() {
+                    "go" => "a package of Go begins with a host: `go \"github.com/owner/name/cmd/program\" version=\"1.2\"`",
+                    _ => "write the name alone; its version goes into `version=`",
+                };
+                self.bad(span, format!("`{text}` is not the name of a package"), help);
             }
         }
         (!packages.is_empty()).then_some(packages)
